@@ -1,0 +1,104 @@
+import { createHash, type Hash } from 'node:crypto';
+import { MirrorError } from './errors.ts';
+
+/** `sha256:<64 lower-case hex>`: the name of a blob. */
+export type Digest = string & { readonly __brand: 'Digest' };
+
+const PATTERN = /^sha256:[0-9a-f]{64}$/;
+
+/** Reads a digest; undefined when `text` is not one. */
+export function parseDigest(text: string): Digest | undefined {
+  return PATTERN.test(text) ? (text as Digest) : undefined;
+}
+
+/** The digest with these 64 hex digits. Throws `bad-request` for anything else. */
+export function digestOfHex(hex: string): Digest {
+  const digest = parseDigest(`sha256:${hex.toLowerCase()}`);
+  if (!digest) throw new MirrorError('bad-request', 'digest', `"${hex.slice(0, 80)}" is not 64 hex digits`);
+  return digest;
+}
+
+/** The 64 hex digits of a digest. */
+export function hexOf(digest: Digest): string {
+  return digest.slice('sha256:'.length);
+}
+
+/** The digest of bytes at hand. */
+export function digestOf(bytes: Buffer | string): Digest {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;
+}
+
+/** What a name or an origin promises of the bytes. Hex is lower case. */
+export interface Promised {
+  /** Bytes. */
+  size?: number;
+  sha256?: string;
+  sha512?: string;
+  /** git's blob id: sha1 over `blob <size>\0` and the bytes; checked only where `size` is promised too. */
+  gitBlob?: string;
+  /** Older promises of some package indexes, by their node:crypto name (md5, sha1, sha224, sha384, blake2b512). */
+  others?: Record<string, string>;
+}
+
+/** True when something in `promised` can be checked against bytes that have `digest` and `size`, and is broken. */
+export function contradicts(promised: Promised | undefined, digest: Digest, size: number): boolean {
+  if (!promised) return false;
+  if (promised.size !== undefined && promised.size !== size) return true;
+  return promised.sha256 !== undefined && promised.sha256 !== hexOf(digest);
+}
+
+/** What bytes turned out to be. */
+export interface Measured {
+  digest: Digest;
+  size: number;
+}
+
+/**
+ * Measures bytes as they pass, and says at the end whether every promise was kept.
+ * One per stream; `update` in order, then `finish` once.
+ */
+export class PromiseCheck {
+  #size = 0;
+  readonly #promised: Promised[];
+  readonly #hashes = new Map<string, Hash>();
+
+  constructor(...promised: (Promised | undefined)[]) {
+    this.#promised = promised.filter((one) => one !== undefined);
+    this.#hashes.set('sha256', createHash('sha256'));
+    for (const one of this.#promised) {
+      if (one.sha512) this.#hashes.set('sha512', createHash('sha512'));
+      if (one.gitBlob && one.size !== undefined) {
+        this.#hashes.set('gitBlob', createHash('sha1').update(`blob ${one.size}\0`));
+      }
+      for (const name of Object.keys(one.others ?? {})) this.#hashes.set(name, createHash(name));
+    }
+  }
+
+  /** Bytes seen so far. */
+  get size(): number {
+    return this.#size;
+  }
+
+  update(chunk: Buffer): void {
+    this.#size += chunk.length;
+    for (const hash of this.#hashes.values()) hash.update(chunk);
+  }
+
+  /** Throws `corrupt`, naming the promise that was broken, in terms of `subject` ("file", "layer"). */
+  finish(subject: string): Measured {
+    const found = new Map([...this.#hashes].map(([name, hash]) => [name, hash.digest('hex')]));
+    for (const one of this.#promised) {
+      if (one.size !== undefined && one.size !== this.#size) {
+        throw new MirrorError('corrupt', subject, `${one.size} bytes were promised and ${this.#size} arrived`);
+      }
+      const hashes = { sha256: one.sha256, sha512: one.sha512, gitBlob: one.gitBlob, ...one.others };
+      for (const [name, expected] of Object.entries(hashes)) {
+        const actual = found.get(name);
+        if (expected !== undefined && actual !== undefined && actual !== expected.toLowerCase()) {
+          throw new MirrorError('corrupt', subject, `${name} ${expected} was promised and ${actual} arrived`);
+        }
+      }
+    }
+    return { digest: digestOfHex(found.get('sha256')!), size: this.#size };
+  }
+}
