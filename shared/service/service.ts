@@ -4,8 +4,8 @@ import type { ZodType } from 'zod';
 import type { Access } from '../http/access.ts';
 import type { Mirror } from '../mirror/mirror.ts';
 import type { Wants } from '../mirror/wants.ts';
-import type { Kind, MirrorError } from '../model/errors.ts';
 import type { Entry } from '../model/entry.ts';
+import type { Kind, MirrorError } from '../model/errors.ts';
 import type { Ref } from '../model/ref.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Catalog } from '../storage/catalog.ts';
@@ -53,8 +53,10 @@ export interface BundleItem {
   id: string;
   /** `pypi-file`, `hf-model`, `oci`: what `index/items.jsonl` calls it. */
   type: string;
-  /** The names that make it up, blobs-first order is the bundle's business. */
+  /** The names that make it up; in which order they are written is the bundle's business. */
   refs: Ref[];
+  /** Names that are taken along where the origin has them, and not missed where it has not. */
+  optional?: Ref[];
   /** Facts for people and for later tools; written into the item's line as they are. */
   details: Record<string, unknown>;
 }
@@ -67,7 +69,7 @@ export interface MissingEdge {
 
 /** How a service takes part in bundles; the keys of `items` are the manifest's item types. */
 export interface Bundling<C> {
-  /** Checks one manifest item; the parsed value goes to `closure`. */
+  /** One schema per item type, over a whole manifest item (`{ python: … }`); what it makes of it goes to `closure`. */
   items: Record<string, ZodType>;
   /**
    * Everything that `item` needs where there is no origin, resolved and locked.
@@ -84,7 +86,7 @@ export interface Bundling<C> {
 export interface ManifestItem {
   /** The key in the manifest: `python`, `hf`. */
   type: string;
-  /** As `items[type]` parsed it. */
+  /** What `items[type]` made of the whole item, options beside the type's own key included (`{ hf: …, revision: … }`). */
   value: unknown;
   /** `defaults.platforms[type]` and the like, as the manifest has them. */
   defaults: Record<string, unknown>;
