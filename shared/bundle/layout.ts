@@ -100,7 +100,7 @@ export const headSchema = z.looseObject({
   creator: z.looseObject({ tool: z.string().max(128) }),
   base: z.looseObject({ kind: z.string() }).nullable(),
   complete: z.boolean(),
-  failed: z.array(z.looseObject({ item: z.string(), message: z.string() })).max(10_000),
+  failed: z.array(z.object({ item: z.string(), message: z.string() })).max(10_000),
   counts: z.looseObject({ items: bytes, blobs: bytes, bytes }),
   segmentSize: bytes,
   digest: z.record(z.string(), z.string().regex(/^sha256:[0-9a-f]{64}$/)),
