@@ -37,6 +37,7 @@ export async function* readLines(path: string, name: string): AsyncGenerator<str
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
     let start = 0;
     for (let end = chunk.indexOf(10, start); end !== -1; end = chunk.indexOf(10, start)) {
+      refuseLong(length + end - start, name);
       const line = Buffer.concat([...rest, chunk.subarray(start, end)]).toString('utf8');
       rest = [];
       length = 0;
@@ -47,8 +48,13 @@ export async function* readLines(path: string, name: string): AsyncGenerator<str
       rest.push(chunk.subarray(start));
       length += chunk.length - start;
     }
-    if (length > MOST_LINE_BYTES)
-      throw new MirrorError('bad-request', 'bundle', `${name} has a line of over ${MOST_LINE_BYTES} bytes`);
+    refuseLong(length, name);
   }
   if (length > 0) throw new MirrorError('bad-request', 'bundle', `${name} does not end with a line end`);
+}
+
+function refuseLong(length: number, name: string): void {
+  if (length > MOST_LINE_BYTES) {
+    throw new MirrorError('bad-request', 'bundle', `${name} has a line of over ${MOST_LINE_BYTES} bytes`);
+  }
 }

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import { type Digest, hexOf } from '../model/digest.ts';
+
+/**
+ * The layout of a store. Names of users never become paths: they lie under the hash of themselves, and the index lists
+ * them.
+ *
+ *   larder-store.json                               { "format": "larder-store/1" }
+ *   blobs/sha256/<64 hex>                           the bytes, as an OCI layout has them
+ *   catalog/<service>/<ab>/<sha256 of key>.json     a name (the key stands inside) and its facts
+ *   imports/<bundle id>/journal.json, receipt.json  an import under way, and one that is done
+ *   wants/<service>/<ab>/<sha256 of key>.json       asked for, not held
+ *   tokens/<id>.json                                who may write: name, scopes, the sha256 of the secret
+ *   audit/<date>/<time>-<what>.json                 who pushed, imported, deleted what; one event per document
+ */
+export const MARKER = 'larder-store.json';
+export const BLOBS = 'blobs/sha256/';
+
+export function blobPath(digest: Digest): string {
+  return `${BLOBS}${hexOf(digest)}`;
+}
+
+export function catalogPrefix(service: string): string {
+  return `catalog/${service}/`;
+}
+
+export function catalogPath(service: string, key: string): string {
+  return `${catalogPrefix(service)}${spread(key)}`;
+}
+
+export function wantPrefix(service: string): string {
+  return `wants/${service}/`;
+}
+
+export function wantPath(service: string, key: string): string {
+  return `${wantPrefix(service)}${spread(key)}`;
+}
+
+export function importPath(bundleId: string, name: string): string {
+  return `imports/${bundleId}/${name}`;
+}
+
+export function tokenPath(id: string): string {
+  return `tokens/${id}.json`;
+}
+
+/** @param at ISO 8601 */
+export function auditPath(at: string, what: string): string {
+  return `audit/${at.slice(0, 10)}/${at.slice(11).replace(/[^0-9]/g, '')}-${what}.json`;
+}
+
+function spread(key: string): string {
+  const hash = createHash('sha256').update(key).digest('hex');
+  return `${hash.slice(0, 2)}/${hash}.json`;
+}
