@@ -1,0 +1,49 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ObjectStore } from '../../shared/storage/object-store.ts';
+import { fresh, held, MIB, read } from './object-bodies.ts';
+import { listConformance } from './object-store-lists.ts';
+import { putConformance } from './object-store-puts.ts';
+import { raceConformance } from './object-store-races.ts';
+
+/**
+ * What every ObjectStore must do, whatever lies beneath it. Opened once; each test keeps to keys of its own.
+ *
+ * @param open gives the store, and a function that ends it and what it stands on
+ */
+export function objectStoreConformance(
+  name: string,
+  open: () => Promise<{ store: ObjectStore; close(): Promise<void> }>,
+): void {
+  describe(`${name} as an object store`, () => {
+    let found: { store: ObjectStore; close(): Promise<void> };
+    const opened = () => found.store;
+
+    beforeAll(async () => {
+      found = await open();
+    });
+
+    afterAll(async () => {
+      await found?.close();
+    });
+
+    putConformance(opened);
+    raceConformance(opened);
+    listConformance(opened);
+
+    test('a store in order passes its check, and a sweep takes nothing that stands', async () => {
+      const key = fresh('kept');
+      await opened().put(key, Buffer.from('kept'));
+      const gate = Promise.withResolvers<void>();
+      const running = fresh('running');
+      const put = opened().put(running, held(gate.promise), { size: 2 * MIB });
+      await sleep(20);
+      await opened().check();
+      await opened().sweep();
+      gate.resolve();
+      await put;
+      expect((await read(opened(), key)).toString()).toBe('kept');
+      expect(await opened().head(running)).toMatchObject({ size: 2 * MIB });
+    });
+  });
+}
