@@ -1,0 +1,72 @@
+import type { ErrorRequestHandler, Response } from 'express';
+import type { Logger } from 'pino';
+import { fromSystemError, MirrorError } from '../model/errors.ts';
+
+/** An error in a protocol's own words. A string body is text; anything else is JSON. */
+export interface RenderedError {
+  status: number;
+  headers?: Record<string, string>;
+  body?: string | object;
+}
+
+/**
+ * Ends a request that failed, in the words of its protocol. After headers are out there are no words left: the socket
+ * is destroyed, so that nobody takes a part for the whole.
+ */
+export function renderErrors(
+  service: { renderError(error: MirrorError): RenderedError },
+  log: Logger,
+): ErrorRequestHandler {
+  return (thrown, req, res, _next) => {
+    const error = asMirrorError(thrown);
+    if (error.kind === 'internal' || error.kind === 'corrupt' || error.kind === 'out-of-space') {
+      log.error(
+        { event: 'error', kind: error.kind, err: error, cause: error.cause, path: req.originalUrl.split('?', 1)[0] },
+        error.message,
+      );
+    }
+    if (res.headersSent) {
+      res.destroy();
+      return;
+    }
+    clear(res);
+    const { status, headers = {}, body = '' } = service.renderError(error);
+    for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+    if (error.retryAfter !== undefined) res.setHeader('retry-after', error.retryAfter);
+    if (error.kind === 'unauthorized' && !res.hasHeader('www-authenticate')) {
+      // RFC 9110 §15.5.2: "The server generating a 401 response MUST send a WWW-Authenticate header field"
+      res.setHeader('www-authenticate', 'Basic realm="larder", charset="UTF-8"');
+    }
+    const text = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+    if (!res.hasHeader('content-type'))
+      res.setHeader('content-type', typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/json');
+    res.setHeader('content-length', text.length);
+    res.setHeader('cache-control', 'no-store');
+    res.statusCode = status;
+    // a request body that nobody wants any more must not be taken for the next request
+    if (!req.complete) res.setHeader('connection', 'close');
+    res.end(req.method === 'HEAD' ? undefined : text);
+  };
+}
+
+/** Fields of the answer that was not to be. */
+function clear(res: Response): void {
+  const id = res.getHeader('x-request-id');
+  for (const name of res.getHeaderNames()) res.removeHeader(name);
+  if (id !== undefined) res.setHeader('x-request-id', id);
+}
+
+function asMirrorError(thrown: unknown): MirrorError {
+  if (thrown instanceof URIError)
+    return new MirrorError('bad-request', 'request', 'the address has a broken %-escape', { cause: thrown });
+  const status = (thrown as { status?: unknown } | undefined)?.status;
+  if (!(thrown instanceof MirrorError) && typeof status === 'number' && status >= 400 && status < 500) {
+    return new MirrorError(
+      status === 413 ? 'too-large' : 'bad-request',
+      'request',
+      'the request cannot be understood',
+      { cause: thrown },
+    );
+  }
+  return fromSystemError(thrown, 'request');
+}

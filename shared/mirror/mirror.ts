@@ -1,0 +1,248 @@
+import type { Readable } from 'node:stream';
+import type { ByteRange } from '../model/byte-range.ts';
+import { contradicts, digestOfHex } from '../model/digest.ts';
+import { type Entry, type Facts, factsOf } from '../model/entry.ts';
+import { fromSystemError, isKind, MirrorError } from '../model/errors.ts';
+import { ageOf } from '../model/freshness.ts';
+import type { Ref } from '../model/ref.ts';
+import type { Arrival } from '../upstream/upstream.ts';
+import { DocumentCache } from './document-cache.ts';
+import { type Download, Downloads, idOf } from './downloads.ts';
+import { MirrorEvents } from './events.ts';
+import type { MirrorOptions } from './mirror-options.ts';
+import { Names } from './names.ts';
+import { Refusals } from './refusals.ts';
+import type { Document, Resource, Served } from './resource.ts';
+import { SingleFlight } from './single-flight.ts';
+
+/** What became of a question: something held, or a download. */
+type Found = { entry: Entry; served: Served; fill?: undefined } | (Download & { served: Served; entry?: undefined });
+
+/** Documents that are read whole are small: project pages, manifests. Bytes. */
+const MOST_DOCUMENT = 64 << 20;
+
+/**
+ * A protocol's names in front of `Catalog + BlobStore + Upstream`: what is held and fresh is given, what is stale is
+ * given while the origin is asked behind it, what is not held is fetched once for all who ask. (RFC 5861 for the two
+ * meanings of stale.)
+ */
+export class Mirror {
+  readonly #options: MirrorOptions;
+  readonly #events: MirrorEvents;
+  readonly #asking = new SingleFlight<Found>();
+  readonly #describing = new SingleFlight<Facts>();
+  readonly #names: Names;
+  readonly #downloads: Downloads;
+  readonly #refusals: Refusals;
+  readonly #documents = new DocumentCache();
+  readonly #background = new Set<Promise<unknown>>();
+  readonly #closing = new AbortController();
+
+  constructor(options: MirrorOptions) {
+    this.#options = options;
+    this.#events = new MirrorEvents(options.service, options.telemetry);
+    this.#refusals = new Refusals(options, this.#events);
+    this.#names = new Names(options.catalog, options.now);
+    const { upstream, blobs, mostFills = 256, resumePause = 200, now } = options;
+    const { signal } = this.#closing;
+    this.#downloads = new Downloads({
+      upstream,
+      blobs,
+      mostFills,
+      resumePause,
+      now,
+      signal,
+      names: this.#names,
+      events: this.#events,
+    });
+  }
+
+  /** The entry of a name, unless it breaks what the name promises. Never asks the origin. */
+  async held(ref: Ref): Promise<Entry | undefined> {
+    const entry = await this.#options.catalog.get(ref.key);
+    return entry && !contradicts(ref.promised, entry.digest, entry.size) ? entry : undefined;
+  }
+
+  /** Facts alone; no body is downloaded. */
+  async describe(ref: Ref): Promise<{ facts: Facts; served: Served }> {
+    const running = this.#downloads.running(ref);
+    if (running) return this.#told(running.fill.facts, 'shared');
+    const held = await this.#atHand(ref);
+    if (held) return this.#told(factsOf(held.entry), held.served);
+    const { answer, shared } = await this.#describing.run(idOf(ref), () => this.#askFacts(ref));
+    return this.#told(answer, shared ? 'shared' : 'miss');
+  }
+
+  /** Something to send: headers at once, bytes as they are there. */
+  async open(ref: Ref): Promise<Resource> {
+    const found = await this.#find(ref);
+    this.#events.served(found.served);
+    return found.entry ? this.#heldResource(found.entry, found.served) : this.#fillResource(ref, found, found.served);
+  }
+
+  /** A small thing whole. Throws `too-large` beyond `maxBytes`. */
+  async read(ref: Ref, options: { maxBytes?: number } = {}): Promise<Document> {
+    const found = await this.#find(ref);
+    this.#events.served(found.served);
+    const entry = found.entry ?? (await found.kept.catch((error) => this.#insteadOf(ref, error)));
+    const bytes = await this.#documents.read(entry.digest, () =>
+      this.#options.blobs.read(entry.digest, options.maxBytes ?? MOST_DOCUMENT),
+    );
+    return { entry, bytes, served: found.served };
+  }
+
+  /** Waits until it is held, fetching it where needed. */
+  async hold(ref: Ref): Promise<{ entry: Entry; served: Served }> {
+    const found = await this.#find(ref);
+    this.#events.served(found.served);
+    return { entry: found.entry ?? (await found.kept), served: found.served };
+  }
+
+  /** Some bytes of it, without starting a download of the rest. */
+  async peek(ref: Ref, range: ByteRange): Promise<Readable> {
+    const held = await this.held(ref);
+    if (held) return this.#options.blobs.open(held.digest, range);
+    const running = this.#downloads.running(ref);
+    if (running && running.fill.arrived > range.end) return running.fill.open(range);
+    const part = await this.#part(ref, range);
+    if (part) return part;
+    return (await this.open(ref)).open(range);
+  }
+
+  /** Waits for downloads and questions in the background. */
+  async settled(): Promise<void> {
+    while (this.#background.size > 0) await Promise.allSettled(this.#background);
+    await this.#asking.settled();
+  }
+
+  /** Ends downloads and background work; what was not finished is not kept. */
+  async close(): Promise<void> {
+    this.#closing.abort(new MirrorError('unavailable', 'mirror', 'the mirror is shutting down; ask again'));
+    await this.settled();
+    await this.#options.upstream.close?.();
+  }
+
+  #told(facts: Facts, served: Served): { facts: Facts; served: Served } {
+    this.#events.served(served);
+    return { facts, served };
+  }
+
+  async #find(ref: Ref): Promise<Found> {
+    const running = this.#downloads.running(ref);
+    if (running) return { ...running, served: 'shared' };
+    const atHand = await this.#atHand(ref);
+    if (atHand) return atHand;
+    const { answer, shared } = await this.#asking.run(idOf(ref), () => this.#ask(ref));
+    return shared && answer.fill ? { ...answer, served: 'shared' } : answer;
+  }
+
+  /** What can be given without waiting for the origin. */
+  async #atHand(ref: Ref): Promise<{ entry: Entry; served: Served } | undefined> {
+    const entry = await this.held(ref);
+    if (entry) {
+      const age = ref.source === '' ? 'fresh' : ageOf(ref.freshness, entry.checkedAt, this.#options.now());
+      if (age === 'fresh') return { entry, served: 'hit' };
+      if (age === 'expired') return undefined;
+      this.#behind(this.#asking.run(idOf(ref), () => this.#ask(ref)));
+      return { entry, served: 'stale' };
+    }
+    const adopted = await this.#adopt(ref);
+    return adopted && { entry: adopted, served: 'adopted' };
+  }
+
+  /** Bytes that are held under another name need not be fetched; only a Ref that brings facts may have them. */
+  async #adopt(ref: Ref): Promise<Entry | undefined> {
+    if (!ref.ifHeld || !ref.promised?.sha256 || !/^[0-9a-f]{64}$/.test(ref.promised.sha256)) return undefined;
+    const digest = digestOfHex(ref.promised.sha256);
+    const size = await this.#options.blobs.size(digest);
+    if (size === undefined || contradicts(ref.promised, digest, size)) return undefined;
+    return this.#names.give(ref, ref.ifHeld, { digest, size });
+  }
+
+  async #askFacts(ref: Ref): Promise<Facts> {
+    this.#refusals.check(ref);
+    const held = await this.held(ref);
+    try {
+      const facts = await this.#options.upstream.describe(ref, { signal: this.#closing.signal });
+      if (facts) return { ...facts, size: facts.size ?? ref.promised?.size };
+    } catch (error) {
+      return factsOf(await this.#insteadOf(ref, error, held));
+    }
+    throw this.#refusals.absent(ref);
+  }
+
+  /** Asks the origin, and makes of its answer what it means for what we hold. */
+  async #ask(ref: Ref): Promise<Found> {
+    this.#refusals.check(ref);
+    const held = await this.held(ref);
+    let arrival: Arrival;
+    try {
+      const validators = held && { etag: held.etag, lastModified: held.lastModified };
+      arrival = await this.#options.upstream.fetch(ref, { validators, signal: this.#closing.signal });
+    } catch (error) {
+      return { entry: await this.#insteadOf(ref, error, held), served: 'stale' };
+    }
+    if (arrival.outcome === 'absent') throw this.#refusals.absent(ref);
+    if (arrival.outcome === 'unchanged') {
+      if (!held)
+        throw new MirrorError(
+          'upstream-failed',
+          ref.subject,
+          `the origin says that ${ref.label} is unchanged, and it is not held here`,
+        );
+      return { entry: await this.#names.confirm(held), served: 'revalidated' };
+    }
+    const download = await this.#downloads.start(ref, arrival);
+    this.#behind(download.kept);
+    return { ...download, served: 'miss' };
+  }
+
+  /** The origin gave no answer: what is held stands in for it, whatever its age; else the error stands. */
+  async #insteadOf(ref: Ref, error: unknown, known?: Entry): Promise<Entry> {
+    const held = known ?? (await this.held(ref));
+    if (isKind(error, 'not-held')) {
+      if (held) return held;
+      throw await this.#refusals.want(ref, error);
+    }
+    const failed = fromSystemError(error, ref.subject);
+    this.#events.upstreamFailed(ref, failed, held !== undefined);
+    if (held && failed.kind !== 'upstream-denied') return held;
+    throw failed;
+  }
+
+  #heldResource(entry: Entry, served: Served): Resource {
+    return { facts: factsOf(entry), served, open: (range) => this.#options.blobs.open(entry.digest, range) };
+  }
+
+  #fillResource(ref: Ref, { fill }: Download, served: Served): Resource {
+    const open = async (range?: ByteRange): Promise<Readable> => {
+      // after the download is over its spool is gone, and its bytes are under their name
+      const entry = this.#downloads.running(ref) ? undefined : await this.held(ref);
+      if (entry) return this.#options.blobs.open(entry.digest, range);
+      const part = range && fill.isFarBehind(range.start) ? await this.#part(ref, range) : undefined;
+      return part ?? fill.open(range);
+    };
+    return { facts: fill.facts, served, open };
+  }
+
+  /** A part straight from the origin, kept nowhere; undefined when the origin gives no parts. */
+  async #part(ref: Ref, range: ByteRange): Promise<Readable | undefined> {
+    this.#refusals.check(ref);
+    const arrival = await this.#options.upstream
+      .fetch(ref, { range, signal: this.#closing.signal })
+      .catch(async (error) => {
+        throw isKind(error, 'not-held') ? await this.#refusals.want(ref, error) : error;
+      });
+    if (arrival.outcome === 'absent') throw this.#refusals.absent(ref);
+    if (arrival.outcome === 'unchanged') return undefined;
+    if (arrival.range?.start === range.start && arrival.range.end === range.end) return arrival.body;
+    arrival.body.on('error', () => undefined);
+    arrival.body.destroy();
+    return undefined;
+  }
+
+  #behind(work: Promise<unknown>): void {
+    const owned = work.catch(() => undefined).finally(() => this.#background.delete(owned));
+    this.#background.add(owned);
+  }
+}

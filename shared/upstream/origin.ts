@@ -1,0 +1,28 @@
+import type { Promised } from '../model/digest.ts';
+import type { Facts } from '../model/entry.ts';
+import type { Ref } from '../model/ref.ts';
+import type { Answer } from './answers.ts';
+import type { Credentials } from './credentials.ts';
+
+/** One origin, in a service's words. */
+export interface OriginDescription {
+  /** `Ref.origin`. */
+  name: string;
+  /** Hosts (`host` or `host:port`) that may be dialled for it, asked anew each time; `any` only where the operator says so. */
+  hosts: 'any' | ((host: string, ref: Ref) => boolean);
+  headers?(ref: Ref): Record<string, string>;
+  credentials?: Credentials;
+  /** Hosts that get the credentials. */
+  credentialHosts?: readonly string[];
+  /** Statuses that mean "no such thing"; 404 and 410 unless told. */
+  absent?: readonly number[];
+  /** Its answers may come compressed: asked for where pages are large and not files. */
+  compressed?(ref: Ref): boolean;
+  /** What its headers mean, beyond HTTP's own. `first` is the hop that was asked, `last` the one with the bytes. */
+  facts?(answer: Answer, ref: Ref): { facts: Facts; promised?: Promised };
+}
+
+/** True when this origin means "no such thing" by a status. */
+export function isAbsent(origin: OriginDescription, status: number): boolean {
+  return (origin.absent ?? [404, 410]).includes(status);
+}
