@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { RandomAccessReader } from 'yauzl';
-import { MirrorError } from '../../shared/model/errors.ts';
 import type { ByteRange } from '../../shared/model/byte-range.ts';
+import { MirrorError } from '../../shared/model/errors.ts';
 
 /** Bytes fetched at once: the directory of most wheels and their METADATA lie in one or two of these. */
 const BLOCK = 64 * 1024;

@@ -52,11 +52,16 @@ export function readUploadForm<T>(
       file = { filename: info.filename ?? '', kept };
     });
     for (const limit of ['fieldsLimit', 'filesLimit', 'partsLimit'] as const) {
-      parser.on(limit, () => fail(new MirrorError('too-large', 'upload', 'the upload has more parts than any client sends')));
+      parser.on(limit, () =>
+        fail(new MirrorError('too-large', 'upload', 'the upload has more parts than any client sends')),
+      );
     }
-    parser.on('error', (error) => fail(new MirrorError('bad-request', 'upload', 'the upload form is damaged', { cause: error })));
+    parser.on('error', (error) =>
+      fail(new MirrorError('bad-request', 'upload', 'the upload form is damaged', { cause: error })),
+    );
     parser.on('close', () => {
-      if (!file) return fail(new MirrorError('bad-request', 'upload', 'the upload has no file in a field named "content"'));
+      if (!file)
+        return fail(new MirrorError('bad-request', 'upload', 'the upload has no file in a field named "content"'));
       const { filename } = file;
       file.kept.then((kept) => resolve({ fields, filename, kept }), reject);
     });

@@ -1,9 +1,9 @@
+import { Readable } from 'node:stream';
 import type { Request, RequestHandler } from 'express';
 import { digestOf, type Measured, type Promised } from '../../shared/model/digest.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
 import type { Context } from '../../shared/service/service.ts';
-import { Readable } from 'node:stream';
 import { normalizeName, parseFilename } from './project-name.ts';
 import { field, readUploadForm, type UploadFields } from './upload-form.ts';
 import { metadataField, readWheelMetadata } from './wheel-metadata.ts';
@@ -24,7 +24,10 @@ export function uploadHandler(context: Context<unknown>): RequestHandler {
     const upload = checkForm(fields, filename);
     checkDigest(fields, kept);
     await publish(context, upload, kept, fields);
-    context.log.info({ event: 'upload', file: upload.filename, digest: kept.digest, by: identityOf(req) }, 'file uploaded');
+    context.log.info(
+      { event: 'upload', file: upload.filename, digest: kept.digest, by: identityOf(req) },
+      'file uploaded',
+    );
     res.type('text/plain').send('OK\n');
   };
 }
@@ -36,9 +39,15 @@ interface Upload {
   kind: 'wheel' | 'sdist';
 }
 
-async function receive(context: Context<unknown>, file: Readable, filename: string, before: UploadFields): Promise<Measured> {
+async function receive(
+  context: Context<unknown>,
+  file: Readable,
+  filename: string,
+  before: UploadFields,
+): Promise<Measured> {
   const parsed = parseFilename(filename);
-  if (!parsed) throw new MirrorError('bad-request', 'upload', `"${filename.slice(0, 200)}" is no name of a wheel or an sdist`);
+  if (!parsed)
+    throw new MirrorError('bad-request', 'upload', `"${filename.slice(0, 200)}" is no name of a wheel or an sdist`);
   await refuseExisting(context, fileKey(parsed.project, filename), filename);
   return context.blobs.ingest(file, { subject: 'file', promised: [promisedBy(before)] });
 }
@@ -53,13 +62,19 @@ function promisedBy(fields: UploadFields): Promised {
 
 function checkForm(fields: UploadFields, filename: string): Upload {
   const action = field(fields, ':action') ?? 'file_upload';
-  if (action !== 'file_upload') throw new MirrorError('unsupported', 'upload', `the action "${action}" is not known; this index takes file_upload`);
+  if (action !== 'file_upload')
+    throw new MirrorError('unsupported', 'upload', `the action "${action}" is not known; this index takes file_upload`);
   const protocol = field(fields, 'protocol_version') ?? '1';
-  if (protocol !== '1') throw new MirrorError('unsupported', 'upload', `upload protocol ${protocol} is not known; this index takes 1`);
+  if (protocol !== '1')
+    throw new MirrorError('unsupported', 'upload', `upload protocol ${protocol} is not known; this index takes 1`);
   const parsed = parseFilename(filename)!;
   const name = field(fields, 'name');
   if (name === undefined || normalizeName(name) !== parsed.project) {
-    throw new MirrorError('bad-request', 'upload', `the file "${filename}" does not belong to the project "${name ?? ''}"`);
+    throw new MirrorError(
+      'bad-request',
+      'upload',
+      `the file "${filename}" does not belong to the project "${name ?? ''}"`,
+    );
   }
   const version = field(fields, 'version') ?? parsed.version;
   return { project: parsed.project, version, filename, kind: parsed.kind };
@@ -75,7 +90,9 @@ function checkDigest(fields: UploadFields, kept: Measured): void {
 async function publish(context: Context<unknown>, upload: Upload, kept: Measured, fields: UploadFields): Promise<void> {
   const at = new Date(context.now()).toISOString();
   const metadata = upload.kind === 'wheel' ? await metadataOf(context, upload, kept) : undefined;
-  const requiresPython = metadata ? metadataField(metadata.toString('utf8'), 'Requires-Python') : field(fields, 'requires_python');
+  const requiresPython = metadata
+    ? metadataField(metadata.toString('utf8'), 'Requires-Python')
+    : field(fields, 'requires_python');
   const file = {
     filename: upload.filename,
     url: '',
@@ -104,7 +121,9 @@ async function publish(context: Context<unknown>, upload: Upload, kept: Measured
 }
 
 async function metadataOf(context: Context<unknown>, upload: Upload, kept: Measured): Promise<Buffer> {
-  const bytes = await readWheelMetadata(upload.filename, kept.size, (range) => context.blobs.open(kept.digest, range)).catch((error) => {
+  const bytes = await readWheelMetadata(upload.filename, kept.size, (range) =>
+    context.blobs.open(kept.digest, range),
+  ).catch((error) => {
     throw new MirrorError('bad-request', 'upload', error.message, { cause: error });
   });
   const name = metadataField(bytes.toString('utf8'), 'Name');
@@ -138,7 +157,11 @@ async function refuseExisting(context: Context<unknown>, key: string, filename: 
 
 /** twine's --skip-existing takes a 409, or words with "already exist". */
 function exists(filename: string): MirrorError {
-  return new MirrorError('conflict', 'file', `${filename} already exists here; a file is never replaced, give it a new version`);
+  return new MirrorError(
+    'conflict',
+    'file',
+    `${filename} already exists here; a file is never replaced, give it a new version`,
+  );
 }
 
 function identityOf(req: Request): string | undefined {

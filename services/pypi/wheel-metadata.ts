@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { type Entry as ZipEntry, fromRandomAccessReaderPromise, type ZipFile } from 'yauzl';
+import { fromRandomAccessReaderPromise, type Entry as ZipEntry, type ZipFile } from 'yauzl';
 import type { ByteRange } from '../../shared/model/byte-range.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
 import { RangedZip } from './remote-zip.ts';
@@ -32,7 +32,11 @@ export async function readWheelMetadata(
   }
 }
 
-async function openZip(filename: string, size: number, read: (range: ByteRange) => Promise<Readable>): Promise<ZipFile> {
+async function openZip(
+  filename: string,
+  size: number,
+  read: (range: ByteRange) => Promise<Readable>,
+): Promise<ZipFile> {
   try {
     return await fromRandomAccessReaderPromise(new RangedZip(size, read), size, { autoClose: false });
   } catch (error) {

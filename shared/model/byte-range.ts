@@ -22,7 +22,10 @@ export const MOST_RANGES = 32;
 export function parseRange(header: string | undefined, size: number): ByteRange[] | 'unsatisfiable' | undefined {
   const match = /^bytes=(.*)$/i.exec(header?.trim() ?? '');
   if (!match) return undefined;
-  const specs = match[1]!.split(',', MOST_RANGES + 1).map((spec) => spec.trim()).filter((spec) => spec !== '');
+  const specs = match[1]!
+    .split(',', MOST_RANGES + 1)
+    .map((spec) => spec.trim())
+    .filter((spec) => spec !== '');
   if (specs.length === 0 || specs.length > MOST_RANGES) return undefined;
   const ranges: ByteRange[] = [];
   for (const spec of specs) {

@@ -2,9 +2,9 @@ import type { RequestHandler, Router } from 'express';
 import type { Logger } from 'pino';
 import type { ZodType } from 'zod';
 import type { Access } from '../http/access.ts';
+import type { RenderedError } from '../http/render-errors.ts';
 import type { Mirror } from '../mirror/mirror.ts';
 import type { Wants } from '../mirror/wants.ts';
-import type { Entry } from '../model/entry.ts';
 import type { Kind, MirrorError } from '../model/errors.ts';
 import type { Ref } from '../model/ref.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
@@ -37,15 +37,10 @@ export interface Context<C> {
   workDir: string;
 }
 
-/** An error in a protocol's own words. A string body is text; anything else is JSON. */
-export interface RenderedError {
-  status: number;
-  headers?: Record<string, string>;
-  body?: string | object;
-}
-
 /** How a protocol says each kind; `satisfies Record<Kind, …>` keeps it complete. */
 export type ErrorTable = Record<Kind, (error: MirrorError) => RenderedError>;
+
+export type { RenderedError };
 
 /** One thing that a manifest item resolved to, as a bundle lists it (index/items.jsonl). */
 export interface BundleItem {
@@ -119,7 +114,5 @@ export interface Service<C> {
   bundling?: Bundling<C>;
   /** The one line that points its client here, printed at start. */
   clientHint(url: string): string;
-  /** Keys of entries that may be deleted when nothing points at them from a project page any more; unset: none. */
-  searchText?(entry: Entry): string | undefined;
   close?(): Promise<void>;
 }

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+
+const port = z.number().int().min(0).max(65_535);
+const seconds = z.number().positive().max(86_400);
+const url = z.url({ protocol: /^https?$/ });
+
+/** Settings of the whole suite. Every key has its default here, and its line in config/larder.yaml. */
+export const suiteSchema = z.strictObject({
+  mode: z.enum(['connected', 'airgapped']).default('connected'),
+  store: z.string().min(1).default('./data'),
+  storeAccessKey: z.string().optional(),
+  storeSecretKey: z.string().optional(),
+  workDir: z.string().optional(),
+  listen: z.string().min(1).default('127.0.0.1'),
+  publicUrl: url.optional(),
+  drainSeconds: seconds.default(20),
+  admin: z.strictObject({ port: port.default(9090) }).prefault({}),
+  log: z
+    .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info') })
+    .prefault({}),
+  access: z.strictObject({ anonymousRead: z.boolean().default(true) }).prefault({}),
+  upstream: z
+    .strictObject({
+      httpProxy: url.optional(),
+      httpsProxy: url.optional(),
+      noProxy: z.string().optional(),
+      caFile: z.string().optional(),
+      connectSeconds: seconds.default(10),
+      headersSeconds: seconds.default(30),
+      idleSeconds: seconds.default(60),
+      retries: z.number().int().min(0).max(10).default(2),
+    })
+    .prefault({}),
+});
+
+export type SuiteConfig = z.infer<typeof suiteSchema>;
+
+/** What the section of every service has besides its own keys. */
+export function listenerSchema(defaultPort: number) {
+  return z.object({
+    enabled: z.boolean().default(true),
+    port: port.default(defaultPort),
+    publicUrl: url.optional(),
+  });
+}
+
+export interface Listener {
+  enabled: boolean;
+  port: number;
+  publicUrl?: string;
+}

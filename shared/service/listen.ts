@@ -1,0 +1,57 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { MirrorError } from '../model/errors.ts';
+
+/** Headers of one request; clients with long tokens and cookies stay far below. */
+const MOST_HEADER_BYTES = 64 * 1024;
+
+export interface Listening {
+  /** `http://127.0.0.1:8082`, with the port that was taken. */
+  url: string;
+  /** Stops accepting, lets running requests finish for so long, then ends them. */
+  drain(milliseconds: number): Promise<void>;
+}
+
+/** Opens a port. Throws `bad-request`, naming the setting, when it cannot be had. */
+export async function listen(
+  handler: RequestListener,
+  address: { host: string; port: number; setting: string },
+): Promise<Listening> {
+  const server = createServer(
+    { maxHeaderSize: MOST_HEADER_BYTES, requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 75_000 },
+    handler,
+  );
+  // an upload may take hours; a connection on which nothing moves may not
+  server.setTimeout(300_000);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(cannotListen(address, error)));
+    server.listen(address.port, address.host, resolve);
+  });
+  const { address: host, family, port } = server.address() as AddressInfo;
+  const shown = family === 'IPv6' ? `[${host}]` : host;
+  return { url: `http://${shown}:${port}`, drain: (milliseconds) => drain(server, milliseconds) };
+}
+
+async function drain(server: Server, milliseconds: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), milliseconds);
+  // connections that become idle meanwhile are not kept open for a next request
+  const sweep = setInterval(() => server.closeIdleConnections(), 100);
+  await closed;
+  clearTimeout(timer);
+  clearInterval(sweep);
+}
+
+function cannotListen(
+  { host, port, setting }: { host: string; port: number; setting: string },
+  error: NodeJS.ErrnoException,
+): MirrorError {
+  const why = error.code === 'EADDRINUSE' ? 'another program has it' : `${error.code}`;
+  return new MirrorError(
+    'bad-request',
+    'settings',
+    `${host}:${port} cannot be listened on: ${why}. Set ${setting} to a free port (0 takes any)`,
+    { cause: error },
+  );
+}

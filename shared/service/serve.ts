@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import type { Config } from '../config/load.ts';
+import { openStore, type Store } from '../storage/store.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import { type HttpOrigins, httpOrigins } from '../upstream/http-upstream.ts';
+import { adminApp } from './admin.ts';
+import { createServiceApp, type RunningService } from './app.ts';
+import { type Listening, listen } from './listen.ts';
+import type { Service } from './service.ts';
+
+export interface SuiteOptions {
+  config: Config;
+  services: readonly Service<unknown>[];
+  telemetry: Telemetry;
+  now(): number;
+  version: string;
+}
+
+/** Services that answer on their ports, over one store. */
+export interface RunningSuite {
+  services: (RunningService & { url: string })[];
+  adminUrl: string;
+  store: Store;
+  /** Lets running requests finish, ends downloads, closes the store. */
+  close(): Promise<void>;
+}
+
+/** Opens the store that the settings name. */
+export function storeOf(config: Config, telemetry: Telemetry, now: () => number): Promise<Store> {
+  const { store, storeAccessKey, storeSecretKey, workDir } = config.suite;
+  const credentials =
+    storeAccessKey && storeSecretKey ? { accessKeyId: storeAccessKey, secretAccessKey: storeSecretKey } : undefined;
+  return openStore(store, { now, workDir, credentials, log: telemetry.log });
+}
+
+/** How origins are asked, by the settings. */
+export function originsOf(config: Config, version: string, now: () => number): HttpOrigins {
+  const { upstream } = config.suite;
+  return httpOrigins({
+    userAgent: `larder/${version}`,
+    now,
+    proxy: { http: upstream.httpProxy, https: upstream.httpsProxy, none: upstream.noProxy },
+    ca: upstream.caFile ? [readFileSync(upstream.caFile, 'utf8')] : [],
+    connectTimeout: upstream.connectSeconds * 1000,
+    headersTimeout: upstream.headersSeconds * 1000,
+    idleTimeout: upstream.idleSeconds * 1000,
+  });
+}
+
+/** Starts services and the second port. What was opened is closed again when one of them cannot start. */
+export async function serve(options: SuiteOptions): Promise<RunningSuite> {
+  const { config, telemetry, now, version } = options;
+  const { suite } = config;
+  const store = await storeOf(config, telemetry, now);
+  const listening: Listening[] = [];
+  const services: RunningSuite['services'] = [];
+  let draining = false;
+  const close = async () => {
+    draining = true;
+    await Promise.all(listening.map((one) => one.drain(suite.drainSeconds * 1000)));
+    await Promise.all(services.map((one) => one.close()));
+    await store.close();
+  };
+  try {
+    for (const service of options.services) {
+      const { listener, settings } = config.services.get(service.name)!;
+      const publicUrl = listener.publicUrl ?? suite.publicUrl;
+      const origins = originsOf(config, version, now);
+      const running = await createServiceApp(service, { settings, suite, store, telemetry, origins, now, publicUrl });
+      services.push({ ...running, url: '' });
+      const opened = await listen(running.app, {
+        host: suite.listen,
+        port: listener.port,
+        setting: `${service.name}.port`,
+      });
+      listening.push(opened);
+      services.at(-1)!.url = opened.url;
+    }
+    const names = options.services.map(({ name }) => name);
+    const admin = adminApp({ store, telemetry, services: names, now, draining: () => draining });
+    const opened = await listen(admin, { host: suite.listen, port: suite.admin.port, setting: 'admin.port' });
+    listening.push(opened);
+    return { services, adminUrl: opened.url, store, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
