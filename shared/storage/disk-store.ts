@@ -1,60 +1,78 @@
-import type { BigIntStats } from 'node:fs';
-import { createReadStream } from 'node:fs';
-import { access, constants, type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { constants, createReadStream, type ReadStream } from 'node:fs';
+import { access, copyFile, link, lstat, mkdir, open, realpath, rename, rm, utimes } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { type ByteRange, lengthOf } from '../model/byte-range.ts';
 import { fromSystemError, MirrorError } from '../model/errors.ts';
+import { absentOr, CHUNK, isTaken, readSmall, statOf, syncFolder, writeSynced } from './disk-files.ts';
+import { DiskLock } from './disk-lock.ts';
+import { type Walked, walk } from './disk-walk.ts';
 import type { ObjectStat, ObjectStore, PutOptions, PutOutcome } from './object-store.ts';
 import { sweepOwned, temporaryName } from './owned-files.ts';
+import { LOCAL } from './paths.ts';
 
-const CHUNK = 1 << 20;
 /** Up to this size one read is cheaper than a stream. */
 const SMALL = 64 * 1024;
-/** How long a writer waits for another that replaces the same object under a condition, in milliseconds. */
-const LOCK_LIMIT = 10_000;
+const READ = constants.O_RDONLY | constants.O_NOFOLLOW;
 
 /**
- * Objects as files of a directory. A put writes `tmp/<pid>-<random>`, syncs it, gives it its name in one step and syncs
- * the folder: it is visible whole or not at all, also after power loss.
+ * Objects as files of a directory. A put writes `tmp/<pid>-<host>-<random>`, syncs it, gives it its name in one step
+ * and syncs the folder: it is visible whole or not at all, also after power loss. Files are never written to again, so
+ * whoever reads one keeps its bytes. Links in the directory are not followed.
  */
 export class DiskStore implements ObjectStore {
   readonly #root: string;
   readonly #tmp: string;
+  readonly #lock: DiskLock;
+  /** Folders that are there, and are really inside. */
   readonly #folders = new Set<string>();
 
   private constructor(root: string) {
     this.#root = root;
     this.#tmp = join(root, 'tmp');
+    this.#lock = new DiskLock(join(root, 'locks.sqlite'));
   }
 
-  /** Opens a directory, making it when it is not there. Throws `bad-request` in words for the operator. */
+  /**
+   * Opens a directory; one that is made here is its owner's alone. Throws `bad-request`, in words for the operator,
+   * when it cannot be used.
+   */
   static async open(root: string): Promise<DiskStore> {
-    const store = new DiskStore(resolve(root));
     try {
-      await mkdir(store.#tmp, { recursive: true });
+      await mkdir(resolve(root), { recursive: true, mode: 0o700 });
+      const store = new DiskStore(await realpath(root));
+      await mkdir(store.#tmp, { recursive: true, mode: 0o700 });
+      await store.check();
+      return store;
     } catch (error) {
       throw unusable(root, error);
     }
-    await store.check();
-    return store;
   }
 
   async head(key: string): Promise<ObjectStat | undefined> {
-    return absent(async () => statOf(await stat(this.#path(key), { bigint: true })));
+    const path = this.#path(key);
+    if (!(await this.#isInside(dirname(path)))) return undefined;
+    const found = await absentOr(() => lstat(path, { bigint: true }));
+    return found?.isFile() ? statOf(found) : undefined;
   }
 
   async get(key: string, range?: ByteRange): Promise<{ stat: ObjectStat; body: Readable } | undefined> {
-    const file = await absent(() => open(this.#path(key), 'r'));
+    const path = this.#path(key);
+    if (!(await this.#isInside(dirname(path)))) return undefined;
+    const file = await absentOr(() => open(path, READ));
     if (!file) return undefined;
     try {
-      const found = statOf(await file.stat({ bigint: true }));
+      const facts = await file.stat({ bigint: true });
+      const found = statOf(facts);
+      if (!facts.isFile()) {
+        await file.close();
+        return undefined;
+      }
       const wanted = range ?? { start: 0, end: found.size - 1 };
       if (lengthOf(wanted) <= SMALL) return { stat: found, body: await readSmall(file, wanted) };
-      const body = file.createReadStream({ start: wanted.start, end: wanted.end, highWaterMark: CHUNK });
-      return { stat: found, body };
+      return { stat: found, body: file.createReadStream({ ...wanted, highWaterMark: CHUNK }) };
     } catch (error) {
-      await file.close();
+      await file.close().catch(() => {});
       throw fromSystemError(error, 'store');
     }
   }
@@ -62,56 +80,64 @@ export class DiskStore implements ObjectStore {
   async put(key: string, body: Readable | Buffer, options: PutOptions = {}): Promise<PutOutcome> {
     const path = join(this.#tmp, temporaryName());
     try {
-      await writeSynced(path, body, options.size);
-      return await this.#name(path, key, options);
+      const written = await writeSynced(path, body, options.size);
+      return await this.#name(path, key, written, options);
     } catch (error) {
       if (!Buffer.isBuffer(body)) body.destroy();
-      throw fromSystemError(error, 'store');
-    } finally {
       await rm(path, { force: true });
+      throw fromSystemError(error, 'store');
     }
   }
 
   async putFile(key: string, path: string, size: number): Promise<PutOutcome> {
     try {
-      const file = await open(path, 'r+');
-      try {
-        const found = (await file.stat()).size;
-        if (found !== size)
-          throw new MirrorError('internal', 'store', `${size} bytes were announced and ${found} are there`);
-        await file.sync();
-      } finally {
-        await file.close();
+      const found = await syncedFile(path);
+      if (found.size !== size) {
+        throw new MirrorError('internal', 'store', `${size} bytes were announced and ${found.size} are there`);
       }
-      return await this.#name(path, key, {});
+      return await this.#name(path, key, found, {});
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw fromSystemError(error, 'store');
-      return await this.put(key, createReadStream(path, { highWaterMark: CHUNK }), { size });
+      return await this.put(key, createReadStream(path, { highWaterMark: CHUNK }) as ReadStream, { size });
     } finally {
       await rm(path, { force: true });
     }
   }
 
+  /** Costs no bytes: files are never written to again, so two names may share one. */
   async copy(from: string, to: string): Promise<boolean> {
-    const found = await this.get(from);
-    if (!found) return false;
-    await this.put(to, found.body, { size: found.stat.size });
-    return true;
+    if (!(await this.head(from))) return false;
+    const path = join(this.#tmp, temporaryName());
+    try {
+      const source = this.#path(from);
+      await link(source, path).catch(() => copyFile(source, path, constants.COPYFILE_FICLONE));
+      await this.#name(path, to, await syncedFile(path), {});
+      return true;
+    } catch (error) {
+      throw fromSystemError(error, 'store');
+    } finally {
+      // Also after success: renaming one name of a file to another of its names does nothing (POSIX rename).
+      await rm(path, { force: true });
+    }
   }
 
   async delete(key: string): Promise<void> {
-    await rm(this.#path(key), { force: true });
+    const path = this.#path(key);
+    if (await this.#isInside(dirname(path))) await absentOr(() => rm(path, { force: true }));
   }
 
-  async *list(prefix: string, after = ''): AsyncGenerator<{ key: string; size: number; modified: Date }> {
-    const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
-    yield* this.#walk(folder, prefix, after);
+  async touch(key: string, now: Date): Promise<void> {
+    if (await this.head(key)) await absentOr(() => utimes(this.#path(key), now, now));
+  }
+
+  list(prefix: string, after = ''): AsyncGenerator<Walked> {
+    return walk(this.#root, prefix, after);
   }
 
   async check(): Promise<void> {
     try {
       await access(this.#root, constants.R_OK | constants.W_OK | constants.X_OK);
-      await access(this.#tmp, constants.W_OK);
+      await access(this.#tmp, constants.W_OK | constants.X_OK);
     } catch (error) {
       throw unusable(this.#root, error);
     }
@@ -119,168 +145,97 @@ export class DiskStore implements ObjectStore {
 
   async sweep(): Promise<void> {
     await sweepOwned(this.#tmp);
-    await sweepOwned(join(this.#root, 'locks'));
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    await this.#lock.close();
+  }
 
   #path(key: string): string {
     // Keys are the store's own; this line keeps a mistake above from becoming a way out of the directory.
-    if (!/^(?!.*(^|\/)\.{0,2}(\/|$))[\w.\-/]+$/.test(key))
-      throw new MirrorError('internal', 'store', `"${key}" is no key`);
+    const isKey = /^[\w.\-/]+$/.test(key) && !/(^|\/)\.{0,2}(\/|$)/.test(key) && !LOCAL.test(key);
+    if (!isKey) throw new MirrorError('internal', 'store', `"${key.slice(0, 200)}" is no key`);
     return join(this.#root, key);
   }
 
-  /** Gives a synced file its name, in one step. */
-  async #name(path: string, key: string, options: PutOptions): Promise<PutOutcome> {
+  /** Gives a synced file its name, in one step; or removes it, when the condition does not hold. */
+  async #name(path: string, key: string, written: ObjectStat, options: PutOptions): Promise<PutOutcome> {
     const target = this.#path(key);
-    await this.#makeFolder(dirname(target));
-    if (options.ifMatch !== undefined) return this.#replace(path, key, options.ifMatch);
-    if (options.ifAbsent) {
-      // link fails when the name is taken, whoever took it
-      const taken = await link(path, target).then(() => false, isTaken);
-      if (taken) return { stored: false };
-    } else {
+    const attempt = async () => {
+      await this.#makeFolder(dirname(target));
+      if (options.ifMatch !== undefined) return this.#lock.hold(() => this.#replace(path, key, options.ifMatch));
+      if (options.ifAbsent) return this.#nameOnce(path, key);
       await rename(path, target);
-    }
+      return true;
+    };
+    const stored = await attempt().catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT' || !this.#folders.delete(dirname(target))) throw error;
+      return attempt(); // somebody removed the folder that we had made
+    });
+    if (!stored || options.ifAbsent) await rm(path, { force: true });
+    if (!stored) return { stored: false };
     await syncFolder(dirname(target));
-    return { stored: true, etag: statOf(await stat(target, { bigint: true })).etag };
+    return { stored: true, etag: written.etag, modified: written.modified };
   }
 
-  async #replace(path: string, key: string, expected: string): Promise<PutOutcome> {
-    const release = await this.#lock(key);
+  async #replace(path: string, key: string, expected: string | undefined): Promise<boolean> {
+    if ((await this.head(key))?.etag !== expected) return false;
+    await rename(path, this.#path(key));
+    return true;
+  }
+
+  /** `link` fails when the name is taken, whoever took it; a file system without links takes the lock instead. */
+  async #nameOnce(path: string, key: string): Promise<boolean> {
     try {
-      if ((await this.head(key))?.etag !== expected) return { stored: false };
-      return await this.#name(path, key, {});
-    } finally {
-      await release();
-    }
-  }
-
-  async #lock(key: string): Promise<() => Promise<void>> {
-    const folder = join(this.#root, 'locks');
-    await mkdir(folder, { recursive: true });
-    const path = join(folder, `${key.replaceAll('/', '_').slice(-200)}`);
-    const until = Date.now() + LOCK_LIMIT;
-    for (;;) {
-      const taken = await mkdir(path).then(() => false, isTaken);
-      if (!taken) return () => rm(path, { recursive: true, force: true });
-      const age = await absent(async () => Date.now() - (await stat(path)).mtimeMs);
-      if (age !== undefined && age > LOCK_LIMIT) await rm(path, { recursive: true, force: true });
-      if (Date.now() > until) throw new MirrorError('unavailable', 'store', `${key} is being written by another`);
-      await new Promise((done) => setTimeout(done, 5 + Math.random() * 10));
+      return await link(path, this.#path(key)).then(
+        () => true,
+        (error) => !isTaken(error),
+      );
+    } catch (error) {
+      if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes((error as NodeJS.ErrnoException).code!)) throw error;
+      return this.#lock.hold(() => this.#replace(path, key, undefined));
     }
   }
 
   async #makeFolder(folder: string): Promise<void> {
     if (this.#folders.has(folder)) return;
-    const first = await mkdir(folder, { recursive: true });
-    if (first) await syncFolder(dirname(first));
+    const first = await mkdir(folder, { recursive: true, mode: 0o750 });
+    for (let made = folder; first && made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
+    if (!(await this.#isInside(folder))) throw new MirrorError('internal', 'store', 'a folder of the store is missing');
+  }
+
+  /** False when the folder is not there. Throws when it leads elsewhere. */
+  async #isInside(folder: string): Promise<boolean> {
+    if (this.#folders.has(folder)) return true;
+    const real = await absentOr(() => realpath(folder));
+    if (real === undefined) return false;
+    if (real !== folder) {
+      const shown = folder.slice(this.#root.length + 1);
+      throw new MirrorError(
+        'internal',
+        'store',
+        `the folder ${shown} of the store is a link; put the folder itself there`,
+      );
+    }
     this.#folders.add(folder);
-  }
-
-  /** In order of keys: `a/` sorts by its slash, as keys do. */
-  async *#walk(
-    folder: string,
-    prefix: string,
-    after: string,
-  ): AsyncGenerator<{ key: string; size: number; modified: Date }> {
-    const entries = await absent(() => readdir(join(this.#root, folder), { withFileTypes: true }));
-    const names = (entries ?? []).map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name)).sort();
-    for (const name of names) {
-      const key = folder + name;
-      if (!key.startsWith(prefix) && !prefix.startsWith(key)) continue;
-      if (
-        folder === '' &&
-        (name === 'tmp/' ||
-          name === 'locks/' ||
-          name === 'spool/' ||
-          name === 'work/' ||
-          name.startsWith('index.sqlite'))
-      )
-        continue;
-      if (name.endsWith('/')) {
-        if (after < key || after.startsWith(key)) yield* this.#walk(key, prefix, after);
-      } else if (key > after) {
-        const found = await this.head(key);
-        if (found) yield { key, size: found.size, modified: found.modified };
-      }
-    }
+    return true;
   }
 }
 
-async function readSmall(file: FileHandle, range: ByteRange): Promise<Readable> {
-  const bytes = Buffer.allocUnsafe(Math.max(0, lengthOf(range)));
-  let read = 0;
-  while (read < bytes.length) {
-    const { bytesRead } = await file.read(bytes, read, bytes.length - read, range.start + read);
-    if (bytesRead === 0) break;
-    read += bytesRead;
-  }
-  await file.close();
-  return Readable.from(read > 0 ? [bytes.subarray(0, read)] : [], { objectMode: false });
-}
-
-async function writeSynced(path: string, body: Readable | Buffer, size: number | undefined): Promise<void> {
-  const file = await open(path, 'wx', 0o644);
+async function syncedFile(path: string): Promise<ObjectStat> {
+  const file = await open(path, READ);
   try {
-    let written = 0;
-    for await (const chunk of Buffer.isBuffer(body) ? [body] : (body as AsyncIterable<Buffer>)) {
-      await writeWhole(file, chunk);
-      written += chunk.length;
-    }
-    if (size !== undefined && size !== written) {
-      throw new MirrorError('internal', 'store', `${size} bytes were announced and ${written} came`);
-    }
     await file.sync();
+    return statOf(await file.stat({ bigint: true }));
   } finally {
     await file.close();
   }
 }
 
-async function writeWhole(file: FileHandle, chunk: Buffer): Promise<void> {
-  for (let written = 0; written < chunk.length; ) {
-    written += (await file.write(chunk, written, chunk.length - written)).bytesWritten;
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
-
-/** The etag changes with every write: a name is always given to a new file. */
-function statOf(found: BigIntStats): ObjectStat {
-  const etag = `${found.ino.toString(36)}-${found.mtimeNs.toString(36)}-${found.size.toString(36)}`;
-  return { size: Number(found.size), etag, modified: new Date(Number(found.mtimeMs)) };
-}
-
-async function absent<T>(look: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await look();
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw fromSystemError(error, 'store');
-  }
-}
-
-function isTaken(error: NodeJS.ErrnoException): true {
-  if (error.code === 'EEXIST') return true;
-  throw error;
-}
-
 function unusable(root: string, cause: unknown): MirrorError {
+  if (cause instanceof MirrorError) return cause;
   const { code } = cause as NodeJS.ErrnoException;
-  const why = code === 'ENOTDIR' || code === 'EEXIST' ? 'it is not a directory' : `it cannot be written to (${code})`;
-  return new MirrorError(
-    'bad-request',
-    'store',
-    `the store ${root} cannot be used: ${why}; set "store" to a directory that is ours`,
-    { cause },
-  );
+  const why = code === 'ENOTDIR' || code === 'EEXIST' ? 'it is a file' : `it cannot be read and written (${code})`;
+  const message = `the store ${root} cannot be used: ${why}; set "store" to a directory that Larder may write to`;
+  return new MirrorError('bad-request', 'store', message, { cause });
 }

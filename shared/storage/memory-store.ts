@@ -49,8 +49,9 @@ export class MemoryStore implements ObjectStore {
     if (options.ifMatch !== undefined && held?.etag !== options.ifMatch) return { stored: false };
     this.#writes += 1;
     const etag = `m${this.#writes}`;
-    this.#objects.set(key, { bytes, etag, modified: new Date() });
-    return { stored: true, etag };
+    const modified = new Date();
+    this.#objects.set(key, { bytes, etag, modified });
+    return { stored: true, etag, modified };
   }
 
   async copy(from: string, to: string): Promise<boolean> {
@@ -58,6 +59,11 @@ export class MemoryStore implements ObjectStore {
     if (!held) return false;
     this.#set(to, held.bytes, {});
     return true;
+  }
+
+  async touch(key: string, now: Date): Promise<void> {
+    const held = this.#objects.get(key);
+    if (held) this.#objects.set(key, { ...held, modified: now });
   }
 
   async delete(key: string): Promise<void> {

@@ -19,8 +19,11 @@ export interface PutOptions {
   ifMatch?: string;
 }
 
-/** `{ stored: false }` means that `ifAbsent` or `ifMatch` did not hold; nothing was changed. */
-export type PutOutcome = { stored: true; etag: string } | { stored: false };
+/**
+ * `{ stored: false }` means that `ifAbsent` or `ifMatch` did not hold; nothing was changed. `modified` is told by
+ * stores that know it without asking again: as `head` and `list` will tell it.
+ */
+export type PutOutcome = { stored: true; etag: string; modified?: Date } | { stored: false };
 
 /**
  * THE SEAM to where bytes live: a directory, an S3 engine, memory. `test/conformance/object-store.ts` says what each
@@ -42,6 +45,8 @@ export interface ObjectStore {
   putFile(key: string, path: string, size: number): Promise<PutOutcome>;
   /** False when `from` is absent. */
   copy(from: string, to: string): Promise<boolean>;
+  /** Makes what stands under the key look written at `now`: it is wanted again. Stores that cannot do it lack it. */
+  touch?(key: string, now: Date): Promise<void>;
   /** Deleting what is absent is no error. */
   delete(key: string): Promise<void>;
   /** In ascending order of key. `after` resumes behind that key. */

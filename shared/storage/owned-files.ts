@@ -1,19 +1,47 @@
-import { randomBytes } from 'node:crypto';
-import { readdir, rm } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { lstat, readdir, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 
-/** A name for a file that belongs to this process: `<pid>-<random>`. */
+/** Containers over one directory have process ids of their own, so a process id says nothing without its host. */
+const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+
+/** What another host, or a process id that was given again, has not touched for this long belongs to nobody. */
+const FORGOTTEN = 24 * 3_600_000;
+
+/** Who we are, to other processes over the same directory: `<pid>-<host>`. */
+export const OWNER = `${process.pid}-${HOST}`;
+
+/** A name for a file that belongs to this process: `<pid>-<host>-<random>`. */
 export function temporaryName(suffix = ''): string {
-  return `${process.pid}-${randomBytes(8).toString('hex')}${suffix}`;
+  return `${OWNER}-${randomBytes(8).toString('hex')}${suffix}`;
 }
 
-/** Removes files whose process is gone; those of a process that lives stay, whoever it is. */
+/** Removes files whose process is gone. Those of a process that lives stay, and so does what bears no owner's name. */
 export async function sweepOwned(folder: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
-    const pid = Number(/^(\d+)-/.exec(name)?.[1]);
-    if (!Number.isInteger(pid) || isAlive(pid)) continue;
-    await rm(join(folder, name), { recursive: true, force: true });
+    const path = join(folder, name);
+    const touched = await lstat(path).then(
+      (found) => found.mtimeMs,
+      () => undefined,
+    );
+    if (touched !== undefined && isAbandoned(name, touched)) await rm(path, { recursive: true, force: true });
   }
+}
+
+/**
+ * @param owned starts with an owner, as `OWNER` and `temporaryName()` do
+ * @param touched milliseconds since the epoch
+ */
+export function isAbandoned(owned: string, touched: number): boolean {
+  const found = /^(\d+)-([0-9a-f]{8})(-|$)/.exec(owned);
+  if (!found) return false;
+  if (Date.now() - touched > FORGOTTEN) return true;
+  if (found[2] !== HOST) return false;
+  const pid = Number(found[1]);
+  // A container that starts again has the process id of the one before it.
+  if (pid === process.pid) return touched < Date.now() - process.uptime() * 1000;
+  return !isAlive(pid);
 }
 
 function isAlive(pid: number): boolean {

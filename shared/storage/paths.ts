@@ -12,24 +12,49 @@ import { type Digest, hexOf } from '../model/digest.ts';
  *   wants/<service>/<ab>/<sha256 of key>.json       asked for, not held
  *   tokens/<id>.json                                who may write: name, scopes, the sha256 of the secret
  *   audit/<date>/<time>-<what>.json                 who pushed, imported, deleted what; one event per document
+ *   quarantine/<64 hex>                             blobs that were found damaged, kept for whoever wants to look
+ *
+ * A directory also holds what is no object; over an engine these lie in the work folder of each machine:
+ *
+ *   tmp/<pid>-<host>-<random>                       objects being written
+ *   spool/<pid>-<host>-<random>…                    bytes that are not measured yet
+ *   work/<service>/                                 a service's own temporary files
+ *   index.sqlite (-wal, -shm)                       the index of names; may be deleted at any time
+ *   locks.sqlite                                    held while an object is replaced under a condition
  */
 export const MARKER = 'larder-store.json';
 export const BLOBS = 'blobs/sha256/';
+export const CATALOG = 'catalog/';
+export const IMPORTS = 'imports/';
+export const WANTS = 'wants/';
+export const QUARANTINE = 'quarantine/';
+
+/** What lies in a store's directory and is no object, as a key or the name of a top folder with its slash. */
+export const LOCAL = /^(tmp\/|spool\/|work\/|index\.sqlite|locks\.sqlite)/;
 
 export function blobPath(digest: Digest): string {
   return `${BLOBS}${hexOf(digest)}`;
 }
 
+export function quarantinePath(digest: Digest): string {
+  return `${QUARANTINE}${hexOf(digest)}`;
+}
+
 export function catalogPrefix(service: string): string {
-  return `catalog/${service}/`;
+  return `${CATALOG}${service}/`;
 }
 
 export function catalogPath(service: string, key: string): string {
   return `${catalogPrefix(service)}${spread(key)}`;
 }
 
+/** The service that a document of the catalog belongs to; undefined for anything that is no such document. */
+export function serviceOfPath(path: string): string | undefined {
+  return /^catalog\/([^/]+)\/[0-9a-f]{2}\/[0-9a-f]{64}\.json$/.exec(path)?.[1];
+}
+
 export function wantPrefix(service: string): string {
-  return `wants/${service}/`;
+  return `${WANTS}${service}/`;
 }
 
 export function wantPath(service: string, key: string): string {
@@ -37,7 +62,7 @@ export function wantPath(service: string, key: string): string {
 }
 
 export function importPath(bundleId: string, name: string): string {
-  return `imports/${bundleId}/${name}`;
+  return `${IMPORTS}${bundleId}/${name}`;
 }
 
 export function tokenPath(id: string): string {

@@ -1,0 +1,117 @@
+import type { BigIntStats } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { type ByteRange, lengthOf } from '../model/byte-range.ts';
+import { fromSystemError, MirrorError } from '../model/errors.ts';
+import type { ObjectStat } from './object-store.ts';
+
+/** Fewer, larger reads and writes are what makes files fast (reference s3.md §3.3, §4). */
+export const CHUNK = 1 << 20;
+
+/** What the disk says of a file. The etag changes with every write: a name is always given to a new file. */
+export function statOf(found: BigIntStats): ObjectStat {
+  const etag = `${found.ino.toString(36)}-${found.mtimeNs.toString(36)}-${found.size.toString(36)}`;
+  return { size: Number(found.size), etag, modified: new Date(Number(found.mtimeMs)) };
+}
+
+/** Reads a range at once and closes the file. */
+export async function readSmall(file: FileHandle, range: ByteRange): Promise<Readable> {
+  const bytes = Buffer.allocUnsafe(Math.max(0, lengthOf(range)));
+  let read = 0;
+  while (read < bytes.length) {
+    const { bytesRead } = await file.read(bytes, read, bytes.length - read, range.start + read);
+    if (bytesRead === 0) break;
+    read += bytesRead;
+  }
+  await file.close();
+  return Readable.from(read > 0 ? [bytes.subarray(0, read)] : [], { objectMode: false });
+}
+
+/**
+ * Writes a new file and brings it to the disk. Throws, and leaves the torn file to the caller, when `body` fails or
+ * has another length than `size`.
+ */
+export async function writeSynced(
+  path: string,
+  body: AsyncIterable<Buffer> | Buffer,
+  size?: number,
+): Promise<ObjectStat> {
+  const file = await open(path, 'wx', 0o640);
+  try {
+    const written = Buffer.isBuffer(body) ? await writeAll(file, [body]) : await writeStream(file, body, size);
+    if (size !== undefined && size !== written) throw wrongSize(size, written);
+    await file.sync();
+    return statOf(await file.stat({ bigint: true }));
+  } finally {
+    await file.close();
+  }
+}
+
+/** Gathers chunks into writes of 1 MiB; while one is on its way to the disk, the next is gathered. */
+async function writeStream(file: FileHandle, body: AsyncIterable<Buffer>, size = Infinity): Promise<number> {
+  let writing: Promise<unknown> = Promise.resolve();
+  let gathered: Buffer[] = [];
+  let waiting = 0;
+  let total = 0;
+  try {
+    for await (const chunk of body) {
+      gathered.push(chunk);
+      waiting += chunk.length;
+      total += chunk.length;
+      if (total > size) throw wrongSize(size, total);
+      if (waiting < CHUNK) continue;
+      await writing;
+      writing = writeAll(file, gathered);
+      // Its error is met at the next `await writing`, which may be some chunks away.
+      writing.catch(() => {});
+      gathered = [];
+      waiting = 0;
+    }
+  } finally {
+    await writing;
+  }
+  await writeAll(file, gathered);
+  return total;
+}
+
+async function writeAll(file: FileHandle, chunks: Buffer[]): Promise<number> {
+  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  if (length === 0) return 0;
+  let { bytesWritten } = await file.writev(chunks);
+  if (bytesWritten === length) return length;
+  // A short write is how a disk that is nearly full begins to say so.
+  const rest = Buffer.concat(chunks);
+  while (bytesWritten < length) bytesWritten += (await file.write(rest, bytesWritten)).bytesWritten;
+  return length;
+}
+
+function wrongSize(announced: number, came: number): MirrorError {
+  return new MirrorError('internal', 'store', `${announced} bytes were announced and ${came} or more came`);
+}
+
+/** Brings the names in a folder to the disk. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** What `look` finds; undefined when it finds nothing, or nothing that is ours to follow (a link). */
+export async function absentOr<T>(look: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await look();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') return undefined;
+    throw fromSystemError(error, 'store');
+  }
+}
+
+/** True when the error says that the name is taken; any other error is thrown on. */
+export function isTaken(error: NodeJS.ErrnoException): true {
+  if (error.code === 'EEXIST') return true;
+  throw error;
+}
