@@ -5,11 +5,9 @@ import type { Entry } from '../../shared/model/entry.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
 import type { Context } from '../../shared/service/service.ts';
 import { normalizeName, parseFilename } from './project-name.ts';
+import { fileKey, metadataKey, PRIVATE } from './refs.ts';
 import { field, readUploadForm, type UploadFields } from './upload-form.ts';
 import { metadataField, readWheelMetadata } from './wheel-metadata.ts';
-
-/** Names of private files: they shadow every origin, and are never asked for upstream. */
-export const PRIVATE = 'private';
 
 /**
  * `POST /legacy/`: the upload that twine, uv, Poetry and PDM speak
@@ -48,7 +46,7 @@ async function receive(
   const parsed = parseFilename(filename);
   if (!parsed)
     throw new MirrorError('bad-request', 'upload', `"${filename.slice(0, 200)}" is no name of a wheel or an sdist`);
-  await refuseExisting(context, fileKey(parsed.project, filename), filename);
+  await refuseExisting(context, fileKey(PRIVATE, parsed.project, filename), filename);
   return context.blobs.ingest(file, { subject: 'file', promised: [promisedBy(before)] });
 }
 
@@ -105,7 +103,7 @@ async function publish(context: Context<unknown>, upload: Upload, kept: Measured
   };
   if (metadata) await putMetadata(context, upload, metadata, at);
   const entry: Entry = {
-    key: fileKey(upload.project, upload.filename),
+    key: fileKey(PRIVATE, upload.project, upload.filename),
     digest: kept.digest,
     size: kept.size,
     mediaType: 'application/octet-stream',
@@ -136,7 +134,7 @@ async function metadataOf(context: Context<unknown>, upload: Upload, kept: Measu
 async function putMetadata(context: Context<unknown>, upload: Upload, bytes: Buffer, at: string): Promise<void> {
   const kept = await context.blobs.ingest(Readable.from([bytes]), { subject: 'metadata' });
   await context.catalog.put({
-    key: `metadata/${PRIVATE}/${upload.project}/${upload.filename}`,
+    key: metadataKey(PRIVATE, upload.project, upload.filename),
     ...kept,
     mediaType: 'text/plain; charset=utf-8',
     etag: `"${kept.digest.slice(7)}"`,
@@ -145,10 +143,6 @@ async function putMetadata(context: Context<unknown>, upload: Upload, bytes: Buf
     storedAt: at,
     checkedAt: at,
   });
-}
-
-function fileKey(project: string, filename: string): string {
-  return `file/${PRIVATE}/${project}/${filename}`;
 }
 
 async function refuseExisting(context: Context<unknown>, key: string, filename: string): Promise<void> {

@@ -1,0 +1,62 @@
+import { type Credentials, splitCredentials } from '../../shared/upstream/credentials.ts';
+import type { OriginConfig, PypiConfig } from './config.ts';
+import { pipIndexUrl } from './pip-default.ts';
+
+/** An index that is asked, ready to be asked. */
+export interface Origin extends OriginConfig {
+  /** With a slash at its end, without credentials. */
+  url: string;
+  credentials: Credentials | undefined;
+  /** Hosts that its pages linked to; asked beside its own. */
+  learnedHosts: Set<string>;
+}
+
+/** The name of the origin that pip's configuration gives. */
+const DEFAULT_NAME = 'pypi';
+
+/**
+ * The origins in their order. When none is set it is what pip is configured with, which takes pip a moment to tell: it
+ * is asked in the background, and whoever needs it first waits for it.
+ */
+export class Origins {
+  readonly #config: PypiConfig;
+  #list: Promise<Origin[]> | undefined;
+
+  constructor(config: PypiConfig) {
+    this.#config = config;
+  }
+
+  list(): Promise<Origin[]> {
+    this.#list ??= this.#read();
+    this.#list.catch(() => {
+      // pip may be there later
+      this.#list = undefined;
+    });
+    return this.#list;
+  }
+
+  async named(name: string): Promise<Origin | undefined> {
+    return (await this.list()).find((origin) => origin.name === name);
+  }
+
+  async #read(): Promise<Origin[]> {
+    if (this.#config.origins.length > 0) return this.#config.origins.map(ready);
+    const url = await pipIndexUrl(this.#config.python);
+    return [ready({ name: DEFAULT_NAME, url, kind: 'simple', allow: [], deny: [] })];
+  }
+}
+
+function ready(config: OriginConfig): Origin {
+  const { url, credentials } = splitCredentials(config.url);
+  const own = config.token
+    ? { token: config.token }
+    : config.username
+      ? { username: config.username, password: config.password ?? '' }
+      : credentials;
+  return {
+    ...config,
+    url: url.endsWith('/') || config.kind === 'find-links' ? url : `${url}/`,
+    credentials: own,
+    learnedHosts: new Set(),
+  };
+}

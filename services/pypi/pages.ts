@@ -1,0 +1,95 @@
+import type { Request, RequestHandler, Response } from 'express';
+import { negotiateEncoding } from '../../shared/http/accept.ts';
+import { baseUrl } from '../../shared/http/base-url.ts';
+import { sendBytes } from '../../shared/http/send.ts';
+import { MirrorError } from '../../shared/model/errors.ts';
+import type { Context } from '../../shared/service/service.ts';
+import type { PypiConfig } from './config.ts';
+import { chooseFormat, type Format } from './formats.ts';
+import { isName, normalizeName, parseFilename } from './project-name.ts';
+import type { Project, Projects } from './projects.ts';
+import { filePath } from './refs.ts';
+import { type Links, renderHtmlPage, renderJsonPage } from './render.ts';
+import { CODINGS, type Coding, RenderedPage, type RenderedPages } from './rendered-pages.ts';
+
+export interface PageRooms {
+  context: Context<PypiConfig>;
+  projects: Projects;
+  pages: RenderedPages;
+}
+
+/** `/simple/<project>/` and `/<index>/simple/<project>/`. */
+export function projectPage(rooms: PageRooms): RequestHandler {
+  return async (req, res) => {
+    const { project: asked, index } = req.params as { project: string; index?: string };
+    const name = normalizeName(asked);
+    if (!isName(asked))
+      throw new MirrorError('not-found', 'project', `"${asked.slice(0, 200)}" is no name of a project`);
+    if (name !== asked || !req.path.endsWith('/')) return moved(req, res, name);
+    const { format, contentType } = chooseFormat(req.headers.accept, req.query.format);
+    const base = baseUrl(req, rooms.context.publicUrl);
+    const key = `${format} ${index ?? ''} ${name} ${base}`;
+    const generation = rooms.context.catalog.generation();
+    const page = rooms.pages.trusted(key, generation) ?? (await render(rooms, key, name, index, format, base));
+    await sendPage(req, res, page, contentType, rooms.context.config.pageSeconds);
+  };
+}
+
+async function render(
+  rooms: PageRooms,
+  key: string,
+  name: string,
+  index: string | undefined,
+  format: Format,
+  base: string,
+): Promise<RenderedPage> {
+  const project = await rooms.projects.find(name, index);
+  const links = linksOf(project, index === undefined ? '../../' : '../../../', base);
+  // asked for anew: looking the project up may have kept its page
+  const generation = rooms.context.catalog.generation();
+  return rooms.pages.current(key, project.stamp, generation, () => {
+    const notes = { held: project.held, listed: project.page.files.length };
+    const text = format === 'json' ? renderJsonPage(project.page, links, notes) : renderHtmlPage(project.page, links);
+    return new RenderedPage(project.stamp, text, format, project.page.lastSerial);
+  });
+}
+
+/** Links of files are relative, so that they hold behind any prefix; attestations need a full address (PEP 740). */
+export function linksOf(project: Project, up: string, base: string): Links {
+  return {
+    file: (file) => up + filePath(project.origin, project.page.name, file),
+    provenance: (file) =>
+      file.provenance &&
+      `${base}/integrity/${project.page.name}/${encodeURIComponent(parseFilename(file.filename)?.version ?? '')}/${encodeURIComponent(file.filename)}/provenance`,
+  };
+}
+
+/** Sends a rendered page in the coding that the client likes. */
+export async function sendPage(
+  req: Request,
+  res: Response,
+  page: RenderedPage,
+  contentType: string,
+  maxAge: number,
+): Promise<void> {
+  const coding = negotiateEncoding(req.headers['accept-encoding'] as string | undefined, CODINGS) as Coding;
+  const facts = { mediaType: contentType, etag: page.etag(coding), headers: {} };
+  await sendBytes(req, res, await page.bytes(coding), facts, {
+    cacheControl: maxAge > 0 ? `public, max-age=${maxAge}` : 'no-cache',
+    vary: 'Accept, Accept-Encoding',
+    encoding: coding === 'identity' ? undefined : coding,
+    headers: page.serial === undefined ? {} : { 'x-pypi-last-serial': String(page.serial) },
+  });
+}
+
+/**
+ * "SHOULD redirect" without a slash, and for names that are not normalised (PEP 503). Relative, so that it holds behind
+ * a prefix; the query goes along.
+ */
+function moved(req: Request, res: Response, name: string): void {
+  const query = req.originalUrl.includes('?') ? req.originalUrl.slice(req.originalUrl.indexOf('?')) : '';
+  res.setHeader('location', `${req.path.endsWith('/') ? '../' : './'}${name}/${query}`);
+  res.setHeader('vary', 'Accept');
+  res.setHeader('content-length', 0);
+  res.status(301).end();
+}

@@ -1,0 +1,84 @@
+import { MirrorError } from '../../shared/model/errors.ts';
+import type { OriginConfig, PypiConfig } from './config.ts';
+import type { FileRecord, ProjectPage } from './project-page.ts';
+
+/** How finely the moment that a cooldown looks back to moves on, so that pages are not rendered anew each time. Ms. */
+const STEP = 600_000;
+
+/** What a site wants of its index: which projects, and how old a file must be. It fails closed. */
+export class Policy {
+  readonly #config: PypiConfig;
+  readonly #now: () => number;
+  readonly #private: Matcher;
+  readonly #allow: Matcher;
+  readonly #deny: Matcher;
+  readonly #exempt: Matcher;
+
+  constructor(config: PypiConfig, now: () => number) {
+    this.#config = config;
+    this.#now = now;
+    this.#private = matcher(config.private);
+    this.#allow = matcher(config.allow);
+    this.#deny = matcher(config.deny);
+    this.#exempt = matcher(config.excludeNewerExempt);
+  }
+
+  /** Throws `forbidden` for a project that the site does not want. */
+  check(project: string): void {
+    const denied =
+      this.#deny(project) || (this.#config.allow.length > 0 && !this.#allow(project) && !this.#private(project));
+    if (denied)
+      throw new MirrorError(
+        'forbidden',
+        'project',
+        `the project "${project}" is not allowed here (pypi.allow and pypi.deny say which are)`,
+      );
+  }
+
+  /** True for a name that never goes upstream. */
+  isPrivate(project: string): boolean {
+    return this.#private(project);
+  }
+
+  /** True when this origin is asked for this project. */
+  asks(origin: OriginConfig, project: string): boolean {
+    return (origin.allow.length === 0 || matcher(origin.allow)(project)) && !matcher(origin.deny)(project);
+  }
+
+  /** The moment after which a file is too young for this project; undefined when there is none. Milliseconds. */
+  newest(project: string): number | undefined {
+    const setting = this.#config.excludeNewer;
+    if (setting === undefined || this.#exempt(project)) return undefined;
+    const length = /^(\d+)([dhm])$/.exec(setting);
+    if (!length) return Date.parse(setting);
+    const unit = { d: 86_400_000, h: 3_600_000, m: 60_000 }[length[2] as 'd' | 'h' | 'm'];
+    return Math.floor((this.#now() - Number(length[1]) * unit) / STEP) * STEP;
+  }
+
+  /** The page without files that are too young, or of which nobody knows how old they are. */
+  cooled(page: ProjectPage, newest: number | undefined): ProjectPage {
+    if (newest === undefined) return page;
+    return { ...page, files: page.files.filter((file) => isOldEnough(file, newest)) };
+  }
+}
+
+export function isOldEnough(file: FileRecord, newest: number): boolean {
+  const uploaded = Date.parse(file['upload-time'] ?? '');
+  return !Number.isNaN(uploaded) && uploaded <= newest;
+}
+
+type Matcher = (project: string) => boolean;
+
+/** `*` stands for any characters; the rest for itself. */
+function matcher(patterns: readonly string[]): Matcher {
+  if (patterns.length === 0) return () => false;
+  const sources = patterns.map((pattern) =>
+    pattern
+      .toLowerCase()
+      .split('*')
+      .map((part) => part.replace(/[^a-z0-9]/g, '\\$&'))
+      .join('.*'),
+  );
+  const all = new RegExp(`^(?:${sources.join('|')})$`);
+  return (project) => all.test(project);
+}

@@ -1,0 +1,61 @@
+import { type NextFunction, type Request, type Response, Router } from 'express';
+import { MirrorError } from '../../shared/model/errors.ts';
+import type { Context } from '../../shared/service/service.ts';
+import type { PypiConfig } from './config.ts';
+import { fileHandler, provenanceHandler } from './files.ts';
+import { jsonApi } from './json-api.ts';
+import type { Origins } from './origins.ts';
+import { projectPage } from './pages.ts';
+import { Projects } from './projects.ts';
+import { RenderedPages } from './rendered-pages.ts';
+import { rootList } from './root-list.ts';
+import { uploadHandler } from './upload.ts';
+
+/** The addresses of the index. GET rows answer HEAD too. */
+export function routes(context: Context<PypiConfig>, origins: Origins): Router {
+  const projects = new Projects(context, origins);
+  const pages = new RenderedPages(context.now);
+  const rooms = { context, origins, projects, pages };
+  const router = Router({ caseSensitive: true, strict: true });
+  const read = context.access.require('read', 'pypi');
+  router.use(refuseHiddenPaths);
+
+  // https://packaging.python.org/en/latest/specifications/simple-repository-api/#base-html-api
+  router.get(['/simple', '/:index/simple'], read, addSlash);
+  router.get(['/simple/', '/:index/simple/'], read, rootList(rooms));
+  router.get(
+    ['/simple/:project', '/simple/:project/', '/:index/simple/:project', '/:index/simple/:project/'],
+    read,
+    projectPage(rooms),
+  );
+
+  // https://packaging.python.org/en/latest/specifications/simple-repository-api/#metadata (and the files themselves)
+  router.get(['/packages/*path', '/files/*path'], read, fileHandler(rooms));
+
+  // https://docs.pypi.org/api/integrity/
+  router.get('/integrity/:project/:version/:filename/provenance', read, provenanceHandler(rooms));
+
+  // https://docs.pypi.org/api/json/
+  router.get(['/pypi/:project/json', '/pypi/:project/:version/json'], read, jsonApi(context, projects));
+
+  // https://docs.pypi.org/api/upload/
+  router.post(['/legacy/', '/legacy', '/'], context.access.require('write', 'pypi'), uploadHandler(context));
+
+  router.get('/', (_req, res) => res.redirect(302, 'simple/'));
+  return router;
+}
+
+/** No address of an index has dots for a segment or a slash in disguise; whoever sends one is looking for a way out. */
+function refuseHiddenPaths(req: Request, _res: Response, next: NextFunction): void {
+  const hidden = /%2f|%5c|%00|\\|(^|\/)(\.|%2e){1,2}(\/|$)/i.test(req.path);
+  if (hidden)
+    throw new MirrorError('bad-request', 'address', 'an address has no hidden slashes, dots or control characters');
+  next();
+}
+
+function addSlash(req: Request, res: Response): void {
+  const query = req.originalUrl.includes('?') ? req.originalUrl.slice(req.originalUrl.indexOf('?')) : '';
+  res.setHeader('location', `simple/${query}`);
+  res.setHeader('content-length', 0);
+  res.status(301).end();
+}
