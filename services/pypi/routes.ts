@@ -13,6 +13,7 @@ import { uploadHandler } from './upload.ts';
 
 /** The addresses of the index. GET rows answer HEAD too. */
 export function routes(context: Context<PypiConfig>, origins: Origins): Router {
+  if (context.listing === 'held') origins.withoutAsking();
   const projects = new Projects(context, origins);
   const pages = new RenderedPages(context.now);
   const rooms = { context, origins, projects, pages };

@@ -29,6 +29,11 @@ export interface AppOptions {
   publicUrl?: string;
 }
 
+/** The same settings with nobody to ask. Tools that run a service on loopback may always read. */
+export function refusing(suite: AppOptions['suite']): AppOptions['suite'] {
+  return { ...suite, mode: 'airgapped', access: { anonymousRead: true } };
+}
+
 /** A service that is up, with or without an address. */
 export interface RunningService {
   service: Service<unknown>;
