@@ -1,6 +1,10 @@
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { Digest } from '../model/digest.ts';
+import { hexOf } from '../model/digest.ts';
 import type { Entry } from '../model/entry.ts';
+import { IndexDatabase } from './index-database.ts';
+import { NameSearch } from './name-search.ts';
+import { isAbandoned, OWNER } from './owned-files.ts';
+import { compare, nextSegment } from './segments.ts';
 
 export interface Page {
   /** Resume behind this key. */
@@ -8,78 +12,119 @@ export interface Page {
   limit?: number;
 }
 
-const SCHEMA = `
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = NORMAL;
-  PRAGMA busy_timeout = 10000;
-  CREATE TABLE IF NOT EXISTS names (
-    id INTEGER PRIMARY KEY, service TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, entry TEXT NOT NULL,
-    UNIQUE (service, key)) STRICT;
-  CREATE INDEX IF NOT EXISTS by_digest ON names (digest);
-  CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (key, content = 'names', content_rowid = 'id', tokenize = 'trigram');
-  CREATE TRIGGER IF NOT EXISTS added AFTER INSERT ON names BEGIN INSERT INTO words (rowid, key) VALUES (new.id, new.key); END;
-  CREATE TRIGGER IF NOT EXISTS gone AFTER DELETE ON names BEGIN
-    INSERT INTO words (words, rowid, key) VALUES ('delete', old.id, old.key); END;
-  CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-`;
+/** What became of a name: its entry, or undefined when it is gone. */
+export interface Change {
+  key: string;
+  entry: Entry | undefined;
+  /** When its document was written, ms; undefined: not known, so that it is read again at the next occasion. */
+  modified?: number;
+}
 
-/** Behind every key that starts with a prefix, in byte order. */
-const LAST = '\u{10ffff}';
+export interface Pending {
+  id: number;
+  service: string;
+  key: string;
+}
 
 /**
  * All names of a store in order, with full-text search: SQLite, which answers in microseconds and is shared by every
  * process over one directory. It can be deleted at any time: the documents are the truth and it is built again.
+ * Its calls are synchronous; none of them scans all names.
  */
 export class CatalogIndex {
-  readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
-  #writes = 0;
+  readonly #database: IndexDatabase;
+  readonly #search: NameSearch;
+  readonly #generations = new Map<string, number>();
+  #seen = -1;
 
   /** @param path a file, or `:memory:` */
   constructor(path: string) {
-    this.#db = new DatabaseSync(path);
-    this.#db.exec(SCHEMA);
+    this.#database = new IndexDatabase(path);
+    this.#search = new NameSearch(this.#database);
   }
 
-  /** Changes with every write, by this process or another: a cheap question that is asked per request. */
-  generation(): string {
+  /** A number that changes when a name of this service does, by this process or another: asked per request. */
+  generation(service: string): number {
     const { data_version: others } = this.#sql('PRAGMA data_version').get() as { data_version: number };
-    return `${this.#writes}.${others}`;
+    if (others !== this.#seen) {
+      this.#seen = others;
+      this.#generations.clear();
+    }
+    const known = this.#generations.get(service);
+    if (known !== undefined) return known;
+    const row = this.#sql('SELECT value FROM generations WHERE service = ?').get(service) as
+      | { value: number }
+      | undefined;
+    this.#generations.set(service, row?.value ?? 0);
+    return row?.value ?? 0;
   }
 
   get(service: string, key: string): Entry | undefined {
-    const row = this.#sql('SELECT entry FROM names WHERE service = ? AND key = ?').get(service, key) as
-      | { entry: string }
-      | undefined;
-    return row && (JSON.parse(row.entry) as Entry);
+    const row = this.#sql('SELECT entry FROM names WHERE service = ? AND key = ?').get(service, key);
+    return row && parse(row.entry);
   }
 
-  put(service: string, entry: Entry): void {
-    this.#sql(`INSERT INTO names (service, key, digest, entry) VALUES (?, ?, ?, ?)
-      ON CONFLICT (service, key) DO UPDATE SET digest = excluded.digest, entry = excluded.entry`).run(
+  /** Says that the documents of these names are about to be written; undone by `apply`, or looked at after a crash. */
+  intend(service: string, keys: readonly string[]): number[] {
+    const insert = this.#sql('INSERT INTO pending (service, key, owner, since) VALUES (?, ?, ?, ?)');
+    const one = (key: string) => Number(insert.run(service, key, OWNER, Date.now()).lastInsertRowid);
+    return keys.length === 1 ? [one(keys[0]!)] : this.#database.transaction(() => keys.map(one));
+  }
+
+  /** Names that somebody was writing who is no more. */
+  abandoned(): Pending[] {
+    const rows = this.#sql('SELECT id, service, key, owner, since FROM pending ORDER BY id').all();
+    return (rows as unknown as (Pending & { owner: string; since: number })[]).filter(({ owner, since }) =>
+      isAbandoned(owner, since),
+    );
+  }
+
+  /** Takes changes in, together with the end of what was intended. */
+  apply(service: string, changes: readonly Change[], intended: readonly number[] = []): void {
+    const generation = this.#database.transaction(() => {
+      const settle = this.#sql('DELETE FROM pending WHERE id = ?');
+      for (const id of intended) settle.run(id);
+      for (const change of changes) {
+        if (change.entry) this.#upsert(service, change.entry, change.modified);
+        else this.#sql('DELETE FROM names WHERE service = ? AND key = ?').run(service, change.key);
+      }
+      if (changes.length === 0) return undefined;
+      return this.#sql(`INSERT INTO generations (service, value) VALUES (?, ?)
+        ON CONFLICT (service) DO UPDATE SET value = value + 1 RETURNING value`).get(service, Date.now()) as {
+        value: number;
+      };
+    });
+    if (generation) this.#generations.set(service, generation.value);
+  }
+
+  #upsert(service: string, entry: Entry, modified: number | undefined): void {
+    const digest = entry.parts ? null : bytesOf(entry.digest);
+    this.#sql(`INSERT INTO names (service, key, digest, size, modified, entry) VALUES (?, ?, ?, ?, ?, ?)
+      ON CONFLICT (service, key) DO UPDATE SET digest = excluded.digest, size = excluded.size,
+        modified = excluded.modified, entry = excluded.entry`).run(
       service,
       entry.key,
-      entry.digest,
+      digest,
+      entry.size,
+      modified ?? null,
       JSON.stringify(entry),
     );
-    this.#writes += 1;
+    if (!entry.parts) return;
+    const { id } = this.#sql('SELECT id FROM names WHERE service = ? AND key = ?').get(service, entry.key) as {
+      id: number;
+    };
+    const insert = this.#sql('INSERT OR IGNORE INTO parts (digest, id) VALUES (?, ?)');
+    for (const part of entry.parts) insert.run(bytesOf(part.digest), id);
   }
 
-  /** Many at once, in one transaction. */
-  putMany(service: string, entries: Iterable<Entry>): void {
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
-      for (const entry of entries) this.put(service, entry);
-      this.#db.exec('COMMIT');
-    } catch (error) {
-      this.#db.exec('ROLLBACK');
-      throw error;
+  /** Remembers when documents were written whose names are known as they are. */
+  confirm(service: string, seen: readonly { key: string; modified: number }[]): void {
+    const update = this.#sql('UPDATE names SET modified = ? WHERE service = ? AND key = ?');
+    if (seen.length > 0) {
+      this.#database.transaction(() => {
+        for (const { key, modified } of seen) update.run(modified, service, key);
+      });
     }
-  }
-
-  delete(service: string, key: string): void {
-    this.#sql('DELETE FROM names WHERE service = ? AND key = ?').run(service, key);
-    this.#writes += 1;
   }
 
   keys(service: string, prefix: string, page: Page = {}): string[] {
@@ -87,73 +132,98 @@ export class CatalogIndex {
   }
 
   list(service: string, prefix: string, page: Page = {}): Entry[] {
-    return this.#page('entry', service, prefix, page).map((row) => JSON.parse(row.entry as string) as Entry);
+    return this.#page('entry', service, prefix, page).map((row) => parse(row.entry));
   }
 
-  #page(column: 'key' | 'entry', service: string, prefix: string, page: Page): Record<string, unknown>[] {
-    const after = page.after !== undefined && page.after > prefix ? page.after : undefined;
-    const sql = `SELECT ${column} FROM names WHERE service = ? AND key ${after === undefined ? '>=' : '>'} ? AND key < ? ORDER BY key LIMIT ?`;
-    return this.#sql(sql).all(service, after ?? prefix, prefix + LAST, page.limit ?? -1) as Record<string, unknown>[];
+  /** Keys with the date of their document, ms. */
+  dated(service: string, page: Page): { key: string; modified: number | null }[] {
+    return this.#page('key, modified', service, '', page) as { key: string; modified: number | null }[];
   }
 
-  /** Distinct names between `prefix` and the next slash: one seek for each, however many keys lie below it. */
+  #page(columns: string, service: string, prefix: string, page: Page): Record<string, unknown>[] {
+    const after = page.after !== undefined && compare(page.after, prefix) >= 0 ? page.after : undefined;
+    const sql = `SELECT ${columns} FROM names WHERE service = ? AND key ${after === undefined ? '>=' : '>'} ?
+      AND key < CAST(? AS TEXT) ORDER BY key LIMIT ?`;
+    return this.#sql(sql).all(service, after ?? prefix, behind(prefix), page.limit ?? -1);
+  }
+
+  /** Distinct names between `prefix` and the next slash: a few seeks for each, however many keys lie below it. */
   segments(service: string, prefix: string, page: Page = {}): string[] {
-    const next = this.#sql('SELECT key FROM names WHERE service = ? AND key >= ? AND key < ? ORDER BY key LIMIT 1');
+    const end = behind(prefix);
+    const seek = (from: string, exclusive: boolean) => {
+      const sql = `SELECT key FROM names WHERE service = ? AND key ${exclusive ? '>' : '>='} ? AND key < CAST(? AS TEXT) ORDER BY key LIMIT 1`;
+      return (this.#sql(sql).get(service, from, end) as { key: string } | undefined)?.key;
+    };
     const found: string[] = [];
-    let from = page.after === undefined ? prefix : `${prefix}${page.after}0`;
+    let last = page.after;
     while (found.length < (page.limit ?? Number.POSITIVE_INFINITY)) {
-      const row = next.get(service, from, prefix + LAST) as { key: string } | undefined;
-      if (!row) break;
-      const segment = row.key.slice(prefix.length).split('/', 1)[0]!;
-      found.push(segment);
-      // '0' follows '/' in byte order: the next key that is not below this segment
-      from = `${prefix}${segment}${row.key.length > prefix.length + segment.length ? '0' : '\u0001'}`;
+      last = nextSegment(seek, prefix, last);
+      if (last === undefined) break;
+      found.push(last);
     }
-    return [...new Set(found)];
+    return found;
   }
 
-  /** Names that hold the text (three characters or more), best first. */
-  search(service: string, text: string, limit: number): Entry[] {
-    const sql =
-      'SELECT entry FROM words JOIN names ON names.id = words.rowid WHERE words MATCH ? AND service = ? ORDER BY rank LIMIT ?';
-    const rows = this.#sql(sql).all(`"${text.replaceAll('"', '""')}"`, service, limit) as { entry: string }[];
-    return rows.map((row) => JSON.parse(row.entry) as Entry);
+  async search(service: string, text: string, limit: number): Promise<Entry[]> {
+    return (await this.#search.find(service, text, limit)).map(parse);
   }
 
-  referrers(service: string | undefined, digest: Digest): Entry[] {
-    const sql = 'SELECT entry FROM names WHERE digest = ? AND service = coalesce(?, service)';
-    return (this.#sql(sql).all(digest, service ?? null) as { entry: string }[]).map(
-      (row) => JSON.parse(row.entry) as Entry,
-    );
+  /** Entries of a service that need this blob, whole or as a part. */
+  referrers(service: string, digest: Digest): Entry[] {
+    const sql = `SELECT entry FROM names WHERE service = ? AND
+      id IN (SELECT id FROM names WHERE digest = ? UNION SELECT id FROM parts WHERE digest = ?) ORDER BY key`;
+    const bytes = bytesOf(digest);
+    return this.#sql(sql)
+      .all(service, bytes, bytes)
+      .map((row) => parse(row.entry));
+  }
+
+  /** How many names a service has, and the bytes they stand for. */
+  count(service: string): { names: number; bytes: number } {
+    const sql = 'SELECT count(*) AS names, coalesce(sum(size), 0) AS bytes FROM names WHERE service = ?';
+    return { ...(this.#sql(sql).get(service) as { names: number; bytes: number }) };
   }
 
   /** Services that have names. */
   services(): string[] {
-    return (this.#sql('SELECT DISTINCT service FROM names ORDER BY service').all() as { service: string }[]).map(
-      (row) => row.service,
-    );
+    const next = this.#sql('SELECT service FROM names WHERE service > ? ORDER BY service LIMIT 1');
+    const found: string[] = [];
+    for (let row = next.get(''); row; row = next.get(found.at(-1)!)) found.push(row.service as string);
+    return found;
   }
 
   fact(name: string): string | undefined {
-    return (this.#sql('SELECT value FROM facts WHERE name = ?').get(name) as { value: string } | undefined)?.value;
+    return this.#database.fact(name);
   }
 
   setFact(name: string, value: string): void {
-    this.#sql(
-      'INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
-    ).run(name, value);
+    this.#database.setFact(name, value);
+  }
+
+  /** True when the file had been deleted, and an empty one was opened in its place. */
+  reopenIfGone(): boolean {
+    this.#seen = -1;
+    return this.#database.reopenIfGone();
   }
 
   close(): void {
-    this.#db.close();
+    this.#database.close();
   }
 
-  #sql(text: string): StatementSync {
-    let statement = this.#statements.get(text);
-    if (!statement) {
-      statement = this.#db.prepare(text);
-      this.#statements.set(text, statement);
-    }
-    return statement;
+  #sql(text: string) {
+    return this.#database.sql(text);
   }
+}
+
+/** The bound behind every key that starts with `prefix`: no UTF-8 holds the byte FF. */
+function behind(prefix: string): Buffer {
+  return Buffer.concat([Buffer.from(prefix), Buffer.from([0xff])]);
+}
+
+function bytesOf(digest: Digest): Buffer {
+  return Buffer.from(hexOf(digest), 'hex');
+}
+
+function parse(entry: unknown): Entry {
+  return JSON.parse(entry as string) as Entry;
 }

@@ -1,102 +1,190 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import type { Digest } from '../model/digest.ts';
-import { type Entry, entrySchema } from '../model/entry.ts';
+import type { Entry } from '../model/entry.ts';
 import { MirrorError } from '../model/errors.ts';
+import { AT_ONCE, applyUntilAgreed, documentOf, readDocument, type Told, tell } from './catalog-documents.ts';
 import type { CatalogIndex, Page } from './catalog-index.ts';
-import type { ObjectStore } from './object-store.ts';
+import type { CatalogUpkeep } from './catalog-upkeep.ts';
+import type { ObjectStore, PutOutcome } from './object-store.ts';
 import { catalogPath } from './paths.ts';
 import { RecentCatalog } from './recent-catalog.ts';
+import { sideBySide } from './side-by-side.ts';
 
-/** Documents that are written side by side when many names come at once. */
-const AT_ONCE = 16;
+/** Names that are written together: documents side by side, then one transaction. */
+const BATCH = 2_000;
+/** Rows that are read from the index before others may run. */
+const PAGE = 5_000;
+
+export interface CatalogParts {
+  objects: ObjectStore;
+  index: CatalogIndex;
+  upkeep: CatalogUpkeep;
+  /** See UpkeepOptions. */
+  sharedIndex: boolean;
+}
 
 /**
  * The names of one service. A document per name is the truth; the index beside it lists and finds; what was read a
- * moment ago is remembered. One name is looked up in that order backwards.
+ * moment ago is remembered. One name is looked up in that order backwards. Entries that come out are not to be changed.
  */
 export class Catalog {
   readonly service: string;
-  readonly #objects: ObjectStore;
-  readonly #index: CatalogIndex;
-  readonly #shared: boolean;
+  readonly #parts: CatalogParts;
   readonly #recent = new RecentCatalog();
 
-  /** @param options.shared others write to the store without writing to this index: an S3 engine with replicas */
-  constructor(service: string, objects: ObjectStore, index: CatalogIndex, options: { shared: boolean }) {
+  constructor(service: string, parts: CatalogParts) {
     this.service = service;
-    this.#objects = objects;
-    this.#index = index;
-    this.#shared = options.shared;
+    this.#parts = parts;
   }
 
+  /** On an engine, what another replica wrote is noticed within a few seconds. */
   async get(key: string): Promise<Entry | undefined> {
-    const recent = this.#recent.get(key, this.generation());
+    const generation = this.generation();
+    const recent = this.#recent.get(key, generation);
     if (recent) return recent;
-    const indexed = this.#shared ? undefined : this.#index.get(this.service, key);
+    const indexed = this.#parts.sharedIndex ? this.#parts.index.get(this.service, key) : undefined;
     const entry = indexed ?? (await this.#fromDocument(key));
-    if (entry) this.#recent.set(key, entry);
+    if (entry) this.#recent.set(key, entry, this.generation() === generation ? generation : -1);
     return entry;
   }
 
+  /** Also sets the index right, where it did not know. */
   async #fromDocument(key: string): Promise<Entry | undefined> {
-    const entry = await readEntry(this.#objects, catalogPath(this.service, key));
-    if (!entry || entry.key !== key) return undefined;
-    const known = this.#index.get(this.service, key);
-    if (!known || known.checkedAt !== entry.checkedAt || known.digest !== entry.digest)
-      this.#index.put(this.service, entry);
-    return entry;
-  }
-
-  /** False when `ifAbsent` was asked for and the name is there. */
-  async put(entry: Entry, options: { ifAbsent?: boolean } = {}): Promise<boolean> {
-    const written = await this.#objects.put(catalogPath(this.service, entry.key), documentOf(entry), options);
-    if (!written.stored) return false;
-    this.#index.put(this.service, entry);
-    this.#recent.set(entry.key, entry);
-    return true;
-  }
-
-  /** Many names, none of them conditional: what an import brings. */
-  async putMany(entries: readonly Entry[]): Promise<void> {
-    for (let first = 0; first < entries.length; first += AT_ONCE) {
-      const some = entries.slice(first, first + AT_ONCE);
-      await Promise.all(
-        some.map((entry) => this.#objects.put(catalogPath(this.service, entry.key), documentOf(entry))),
-      );
+    const { objects, index } = this.#parts;
+    const document = await readDocument(objects, catalogPath(this.service, key));
+    const known = index.get(this.service, key);
+    if (document?.entry.key !== key) {
+      if (known) await this.#apply([await tell(objects, this.service, key)]);
+      return undefined;
     }
-    this.#index.putMany(this.service, entries);
+    if (!known || JSON.stringify(known) !== JSON.stringify(document.entry)) {
+      await this.#apply([{ key, entry: document.entry, etag: document.etag, modified: document.modified.getTime() }]);
+    }
+    return document.entry;
+  }
+
+  /** False when `ifAbsent` was asked for and the name is there. The blob is in the store already. */
+  async put(entry: Entry, options: { ifAbsent?: boolean } = {}): Promise<boolean> {
+    checkKey(entry.key);
+    const path = catalogPath(this.service, entry.key);
+    return this.#writing([entry.key], async () => {
+      const outcome = await this.#parts.objects.put(path, documentOf(entry), options);
+      return { told: outcome.stored ? [toldBy(entry, outcome)] : [], result: outcome.stored };
+    });
+  }
+
+  /** Many names, none of them conditional: what an import brings. What was written before a failure stays. */
+  async putMany(entries: readonly Entry[]): Promise<void> {
+    const latest = [...new Map(entries.map((entry) => [entry.key, entry])).values()];
+    for (const { key } of latest) checkKey(key);
+    for (let first = 0; first < latest.length; first += BATCH) {
+      await this.#putBatch(latest.slice(first, first + BATCH));
+      await breathe();
+    }
+  }
+
+  async #putBatch(entries: readonly Entry[]): Promise<void> {
+    const { objects } = this.#parts;
+    const keys = entries.map(({ key }) => key);
+    await this.#writing(keys, async () => {
+      const told = await sideBySide(entries, AT_ONCE, async (entry) =>
+        toldBy(entry, await objects.put(catalogPath(this.service, entry.key), documentOf(entry))),
+      );
+      return { told, result: undefined };
+    });
   }
 
   async delete(key: string): Promise<void> {
-    await this.#objects.delete(catalogPath(this.service, key));
-    this.#index.delete(this.service, key);
-    this.#recent.delete(key);
+    await this.#writing([key], async () => {
+      await this.#parts.objects.delete(catalogPath(this.service, key));
+      return { told: [{ key, entry: undefined, etag: undefined }], result: undefined };
+    });
+  }
+
+  /** Documents first, then the index; what is about to be written is written down, for the case that we die between. */
+  async #writing<R>(keys: readonly string[], act: () => Promise<{ told: Told[]; result: R }>): Promise<R> {
+    const intended = this.#parts.index.intend(this.service, keys);
+    const { told, result } = await act().catch(async (error) => {
+      await this.#lookAgain(keys, intended);
+      throw error;
+    });
+    await this.#apply(told, intended);
+    return result;
+  }
+
+  async #apply(told: readonly Told[], intended: readonly number[] = []): Promise<void> {
+    const { objects, index, sharedIndex } = this.#parts;
+    if (sharedIndex) await applyUntilAgreed(objects, index, this.service, told, intended);
+    else index.apply(this.service, told, intended);
+    for (const { key } of told) this.#recent.wrote(key, this.generation());
+  }
+
+  /** After a failure nobody knows what was written: the documents do. */
+  async #lookAgain(keys: readonly string[], intended: readonly number[]): Promise<void> {
+    const told = sideBySide(keys, AT_ONCE, (key) => tell(this.#parts.objects, this.service, key));
+    // When even that fails, what was intended stays written down, and is looked at when the store is opened again.
+    await told.then((found) => this.#apply(found, intended)).catch(() => {});
   }
 
   /** Names that start with `prefix`, in byte order. */
-  async keys(prefix = '', page?: Page): Promise<string[]> {
-    return this.#index.keys(this.service, prefix, page);
+  async keys(prefix = '', page: Page = {}): Promise<string[]> {
+    return this.#paged(
+      page,
+      (next) => this.#parts.index.keys(this.service, prefix, next),
+      (key) => key,
+    );
   }
 
-  async list(prefix = '', page?: Page): Promise<Entry[]> {
-    return this.#index.list(this.service, prefix, page);
+  async list(prefix = '', page: Page = {}): Promise<Entry[]> {
+    return this.#paged(
+      page,
+      (next) => this.#parts.index.list(this.service, prefix, next),
+      ({ key }) => key,
+    );
   }
 
-  /** Distinct names between `prefix` and the next slash. */
-  async segments(prefix: string, page?: Page): Promise<string[]> {
-    return this.#index.segments(this.service, prefix, page);
+  async #paged<T>(page: Page, read: (page: Page) => T[], keyOf: (row: T) => string): Promise<T[]> {
+    await this.#parts.upkeep.ready();
+    const found: T[] = [];
+    let after = page.after;
+    for (let left = page.limit ?? Number.POSITIVE_INFINITY; left > 0; await breathe()) {
+      const rows = read({ after, limit: Math.min(left, PAGE) });
+      if (rows.length === 0) break;
+      for (const row of rows) found.push(row);
+      if (rows.length < Math.min(left, PAGE)) break;
+      left -= rows.length;
+      after = keyOf(rows.at(-1)!);
+    }
+    return found;
   }
 
+  /** Distinct names between `prefix` and the next slash, in byte order. */
+  async segments(prefix: string, page: Page = {}): Promise<string[]> {
+    await this.#parts.upkeep.ready();
+    return this.#parts.index.segments(this.service, prefix, page);
+  }
+
+  /** Entries whose key holds every word of `text`, best first. */
   async search(text: string, limit: number): Promise<Entry[]> {
-    return this.#index.search(this.service, text, limit);
+    await this.#parts.upkeep.ready();
+    return this.#parts.index.search(this.service, text, limit);
   }
 
+  /** Entries that need this blob. */
   async referrers(digest: Digest): Promise<Entry[]> {
-    return this.#index.referrers(this.service, digest);
+    await this.#parts.upkeep.ready();
+    return this.#parts.index.referrers(this.service, digest);
+  }
+
+  /** How many names there are, and the bytes they stand for, each name counted for itself. */
+  async count(): Promise<{ names: number; bytes: number }> {
+    await this.#parts.upkeep.ready();
+    return this.#parts.index.count(this.service);
   }
 
   /** Changes whenever a name may have changed, also by another process; costs microseconds. */
-  generation(): string {
-    return this.#index.generation();
+  generation(): number {
+    return this.#parts.index.generation(this.service);
   }
 
   close(): void {
@@ -104,20 +192,13 @@ export class Catalog {
   }
 }
 
-function documentOf(entry: Entry): Buffer {
-  return Buffer.from(`${JSON.stringify(entry)}\n`);
+function toldBy(entry: Entry, outcome: PutOutcome): Told {
+  const { etag, modified } = outcome as PutOutcome & { stored: true };
+  return { key: entry.key, entry, etag, modified: modified?.getTime() };
 }
 
-/** Reads one name's document. Throws `corrupt` when it is not what we write. */
-export async function readEntry(objects: ObjectStore, path: string): Promise<Entry | undefined> {
-  const found = await objects.get(path);
-  if (!found) return undefined;
-  const text = Buffer.concat(await found.body.toArray()).toString('utf8');
-  try {
-    return entrySchema.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new MirrorError('corrupt', 'name', `the document ${path} in the store is damaged; delete it and ask again`, {
-      cause,
-    });
-  }
+/** NUL ends a text in too many places, and half a surrogate pair is no text: neither is part of any protocol's names. */
+function checkKey(key: string): void {
+  if (key.length > 0 && key.length <= 4096 && !key.includes('\0') && key.isWellFormed()) return;
+  throw new MirrorError('bad-request', 'name', 'a name has 1 to 4096 characters, none of them NUL');
 }

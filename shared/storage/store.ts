@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
@@ -6,16 +6,18 @@ import { MirrorError } from '../model/errors.ts';
 import { BlobStore } from './blob-store.ts';
 import { Catalog } from './catalog.ts';
 import { CatalogIndex } from './catalog-index.ts';
+import { CatalogUpkeep } from './catalog-upkeep.ts';
 import { DiskStore } from './disk-store.ts';
 import { MemoryStore } from './memory-store.ts';
 import type { ObjectStore } from './object-store.ts';
 import { sweepOwned } from './owned-files.ts';
 import { MARKER } from './paths.ts';
-import { reindex } from './reindex.ts';
 
 const FORMAT = 'larder-store/1';
-/** How often the names that other replicas wrote are looked for, in milliseconds. */
-const REFRESH = 15_000;
+/** How often the names that other replicas wrote to an engine are looked for, in milliseconds. */
+const RELIST = 15_000;
+/** How often a directory's index is looked after, in milliseconds. */
+const LOOK = 5_000;
 
 /** Where everything is kept: names and bytes, in a directory, an S3 engine or memory. */
 export interface Store {
@@ -28,8 +30,8 @@ export interface Store {
   catalog(service: string): Catalog;
   /** Services that have names here. */
   services(): Promise<string[]>;
-  /** Reads the documents again, and finds what others wrote. */
-  refresh(): Promise<void>;
+  /** Looks for what others wrote; `thorough` reads every document again. */
+  refresh(options?: { thorough?: boolean; signal?: AbortSignal }): Promise<void>;
   check(): Promise<void>;
   close(): Promise<void>;
 }
@@ -49,85 +51,109 @@ export interface StoreOptions {
  */
 export async function openStore(location: string, options: StoreOptions): Promise<Store> {
   if (location.startsWith('s3://')) {
-    const { openEngine } = await import('./s3-store.ts');
-    const { objects, shown } = await openEngine(location, options.credentials);
-    const workDir = resolve(options.workDir ?? join(tmpdir(), 'larder-engine'));
-    return storeOver(objects, { ...options, location: shown, workDir, shared: true });
+    const { S3Store, parseS3Url } = await import('./s3-store.ts');
+    const objects = await S3Store.open({ ...parseS3Url(location), ...options.credentials });
+    return overMachine(objects, location.replace(/[?#].*$/, ''), { ...options, replicas: true });
   }
-  if (location === 'memory:') {
-    const workDir = resolve(options.workDir ?? join(tmpdir(), `larder-memory-${process.pid}`));
-    return storeOver(new MemoryStore(), { ...options, location, workDir, indexPath: ':memory:' });
-  }
+  if (location === 'memory:') return overMachine(new MemoryStore(), location, { ...options, indexPath: ':memory:' });
   const root = resolve(location);
   return storeOver(await DiskStore.open(root), { ...options, location: root, workDir: root });
 }
 
-/** A store over an object store that is open already. */
-export async function storeOver(
+/** A store whose index and spool lie in the work folder, or in one that goes when the store is closed. */
+async function overMachine(
   objects: ObjectStore,
-  options: StoreOptions & { location: string; workDir: string; shared?: boolean; indexPath?: string },
+  location: string,
+  options: StoreOptions & { replicas?: boolean; indexPath?: string },
 ): Promise<Store> {
+  const workDir = resolve(options.workDir ?? (await mkdtemp(join(tmpdir(), 'larder-work-'))));
+  const store = await storeOver(objects, { ...options, location, workDir });
+  if (options.workDir !== undefined) return store;
+  return {
+    ...store,
+    async close() {
+      await store.close();
+      await rm(workDir, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface StoreOverOptions extends StoreOptions {
+  location: string;
+  workDir: string;
+  /** Others write to the store without writing to this index: an engine with replicas. */
+  replicas?: boolean;
+  /** Unset: `index.sqlite` in the work folder. */
+  indexPath?: string;
+  /** Milliseconds between two looks for what others did. */
+  every?: number;
+}
+
+/** A store over an object store that is open already; closing the one closes the other. */
+export async function storeOver(objects: ObjectStore, options: StoreOverOptions): Promise<Store> {
+  const { replicas = false, log } = options;
   const spoolDir = join(options.workDir, 'spool');
-  await mkdir(spoolDir, { recursive: true });
+  await mkdir(spoolDir, { recursive: true, mode: 0o700 });
   await checkFormat(objects);
   await objects.sweep();
   await sweepOwned(spoolDir);
   const index = new CatalogIndex(options.indexPath ?? join(options.workDir, 'index.sqlite'));
+  const every = options.every ?? (replicas ? RELIST : LOOK);
+  const upkeep = new CatalogUpkeep(objects, index, { sharedIndex: !replicas, every, log });
+  // In the background: one name is found without it, and lists wait for it.
+  upkeep.ready().catch((err) => log?.warn({ err }, 'the names could not be read; trying again'));
   const catalogs = new Map<string, Catalog>();
-  if (options.shared || index.fact('read until') === undefined) await reindex(objects, index, options.log);
-  const timer = options.shared ? refreshing(() => reindex(objects, index, options.log), options.log) : undefined;
   return {
     objects,
     blobs: new BlobStore(objects, { spoolDir }),
     location: options.location,
     workDir: options.workDir,
     catalog(service) {
-      const catalog =
-        catalogs.get(service) ?? new Catalog(service, objects, index, { shared: options.shared ?? false });
+      const catalog = catalogs.get(service) ?? newCatalog(service);
       catalogs.set(service, catalog);
       return catalog;
     },
-    services: async () => index.services(),
-    refresh: () => reindex(objects, index, options.log),
+    async services() {
+      await upkeep.ready();
+      return index.services();
+    },
+    refresh: (how) => upkeep.refresh(how),
     check: () => objects.check(),
     async close() {
-      await timer?.stop();
+      await upkeep.stop();
       for (const catalog of catalogs.values()) catalog.close();
       index.close();
       await objects.close();
     },
   };
+
+  function newCatalog(service: string): Catalog {
+    if (!/^[a-z0-9][a-z0-9-]*$/.test(service)) throw new MirrorError('internal', 'store', `"${service}" is no service`);
+    return new Catalog(service, { objects, index, upkeep, sharedIndex: !replicas });
+  }
 }
 
+/** Marks a new store, and refuses one that another Larder wrote in another way. */
 async function checkFormat(objects: ObjectStore): Promise<void> {
+  const marker = Buffer.from(`${JSON.stringify({ format: FORMAT })}\n`);
   const found = await objects.get(MARKER);
   if (!found) {
-    await objects.put(MARKER, Buffer.from(`${JSON.stringify({ format: FORMAT })}\n`), { ifAbsent: true });
+    await objects.put(MARKER, marker, { ifAbsent: true });
     return;
   }
   const text = Buffer.concat(await found.body.toArray()).toString('utf8');
-  if (!text.includes(`"${FORMAT}"`)) {
-    throw new MirrorError(
-      'unsupported',
-      'store',
-      `the store has another format (${text.trim().slice(0, 100)}); this Larder reads ${FORMAT}`,
-    );
-  }
+  const format = formatOf(text);
+  if (format === FORMAT) return;
+  const what = format === undefined ? `its ${MARKER} cannot be read` : `it has the format ${format.slice(0, 100)}`;
+  const message = `this Larder reads stores of the format ${FORMAT}, and of this one ${what}; open it with the Larder that wrote it`;
+  throw new MirrorError('unsupported', 'store', message);
 }
 
-/** Runs one refresh after another, with a pause between; `stop` waits for the one that runs. */
-function refreshing(refresh: () => Promise<void>, log?: Logger): { stop(): Promise<void> } {
-  let running: Promise<void> = Promise.resolve();
-  const timer = setInterval(() => {
-    running = running
-      .then(refresh)
-      .catch((error) => log?.warn({ err: error }, 'names of other replicas could not be read'));
-  }, REFRESH);
-  timer.unref();
-  return {
-    async stop() {
-      clearInterval(timer);
-      await running;
-    },
-  };
+function formatOf(marker: string): string | undefined {
+  try {
+    const { format } = JSON.parse(marker) as { format?: unknown };
+    return typeof format === 'string' ? format : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,0 +1,26 @@
+/**
+ * Runs `act` over items, `width` at a time, and gives the results in the order of the items. The first failure is
+ * thrown once everything that had begun is over.
+ */
+export async function sideBySide<T, R>(
+  items: readonly T[],
+  width: number,
+  act: (item: T, place: number) => Promise<R>,
+): Promise<R[]> {
+  const results = new Array<R>(items.length);
+  const rest = items.entries();
+  let failed: { error: unknown } | undefined;
+  const lane = async () => {
+    for (const [place, item] of rest) {
+      if (failed) return;
+      try {
+        results[place] = await act(item, place);
+      } catch (error) {
+        failed ??= { error };
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
+  if (failed) throw failed.error;
+  return results;
+}
