@@ -22,7 +22,10 @@ const fileSchema = z.looseObject({
 });
 
 const pageSchema = z.looseObject({
-  meta: z.looseObject({ 'api-version': z.string(), '_last-serial': z.coerce.number().int().nullish().catch(undefined) }),
+  meta: z.looseObject({
+    'api-version': z.string(),
+    '_last-serial': z.coerce.number().int().nullish().catch(undefined),
+  }),
   name: z.string(),
   files: z.array(z.unknown()),
   versions: z.array(z.string()).nullish(),

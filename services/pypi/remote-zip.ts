@@ -17,9 +17,12 @@ export class RangedZip extends RandomAccessReader {
   readonly #read: (range: ByteRange) => Promise<Readable>;
   readonly #blocks = new Map<number, Promise<Buffer>>();
 
+  readonly #most: number;
+
   /** @param read gives the bytes of a range of a file of `size` bytes */
-  constructor(size: number, read: (range: ByteRange) => Promise<Readable>) {
+  constructor(size: number, read: (range: ByteRange) => Promise<Readable>, options: { mostBlocks?: number } = {}) {
     super();
+    this.#most = options.mostBlocks ?? MOST_BLOCKS;
     this.#size = size;
     this.#read = read;
   }
@@ -53,7 +56,7 @@ export class RangedZip extends RandomAccessReader {
   #block(index: number): Promise<Buffer> {
     const held = this.#blocks.get(index);
     if (held) return held;
-    if (this.#blocks.size >= MOST_BLOCKS) {
+    if (this.#blocks.size >= this.#most) {
       throw new MirrorError('corrupt', 'file', 'the zip has an absurdly large directory');
     }
     const start = this.#startOf(index);

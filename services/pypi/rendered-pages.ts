@@ -30,7 +30,7 @@ export class RenderedPage {
   readonly #hash: string;
   readonly #codings = new Map<Coding, Promise<Buffer>>();
   checkedAt = 0;
-  generation = '';
+  generation = -1;
 
   constructor(stamp: string, text: string, mediaType: string, serial: number | undefined) {
     this.stamp = stamp;
@@ -69,14 +69,14 @@ export class RenderedPages {
   }
 
   /** The page, when nothing can have changed since it was last looked at. */
-  trusted(key: string, generation: string): RenderedPage | undefined {
+  trusted(key: string, generation: number): RenderedPage | undefined {
     const page = this.#pages.get(key);
     const age = page ? this.#now() - page.checkedAt : Number.POSITIVE_INFINITY;
     return page && page.generation === generation && age >= 0 && age < TRUSTED ? page : undefined;
   }
 
   /** The page with this stamp, rendered now if it is another than the one before. */
-  current(key: string, stamp: string, generation: string, render: () => RenderedPage): RenderedPage {
+  current(key: string, stamp: string, generation: number, render: () => RenderedPage): RenderedPage {
     let page = this.#pages.get(key);
     if (page?.stamp !== stamp) {
       if (page) this.#weight -= page.weight;

@@ -1,4 +1,5 @@
 import type { Context, Service } from '../../shared/service/service.ts';
+import { bundling } from './closure.ts';
 import { configSchema, type PypiConfig } from './config.ts';
 import { renderError } from './errors.ts';
 import { Origins } from './origins.ts';
@@ -22,5 +23,6 @@ export const service: Service<PypiConfig> = {
   upstream: (config, http) => pypiUpstream(originsFor(config), http),
   routes: (context: Context<PypiConfig>) => routes(context, originsFor(context.config)),
   renderError,
+  bundling: bundling(originsFor),
   clientHint: (url) => `pip install --index-url ${url}/simple/ <package>`,
 };
