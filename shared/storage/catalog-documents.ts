@@ -12,24 +12,28 @@ const TURNS = 50;
 
 export interface CatalogDocument {
   entry: Entry;
+  /** The entry as it stands in the document. */
+  text: string;
   etag: string;
   modified: Date;
 }
 
-/** What an entry looks like in the store. */
-export function documentOf(entry: Entry): Buffer {
-  return Buffer.from(`${JSON.stringify(entry)}\n`);
+/** What an entry looks like in the store. @param text the entry as JSON */
+export function documentOf(text: string): Buffer {
+  return Buffer.from(`${text}\n`);
 }
 
 /** Reads one name's document; undefined when there is none. Throws `corrupt` when it is not what we write. */
 export async function readDocument(objects: ObjectStore, path: string): Promise<CatalogDocument | undefined> {
   const found = await objects.get(path);
   if (!found) return undefined;
-  const text = Buffer.concat(await found.body.toArray()).toString('utf8');
+  const text = Buffer.concat(await found.body.toArray())
+    .toString('utf8')
+    .trimEnd();
   try {
     const entry = entrySchema.parse(JSON.parse(text));
     if (catalogPath(serviceOfPath(path) ?? '', entry.key) !== path) throw new Error('it holds the name of another');
-    return { entry, etag: found.stat.etag, modified: found.stat.modified };
+    return { entry, text, etag: found.stat.etag, modified: found.stat.modified };
   } catch (cause) {
     throw new MirrorError('corrupt', 'name', `the document ${path} in the store is damaged; delete it and ask again`, {
       cause,
@@ -75,10 +79,16 @@ export interface Told extends Change {
   etag: string | undefined;
 }
 
+/** What a document says, and that it is gone when there is none. */
+export function toldOf(key: string, document: CatalogDocument | undefined): Told {
+  const { entry, text, etag, modified } = document ?? {};
+  return { key, entry, text, etag, modified: modified?.getTime() };
+}
+
 /** What the document of a name says now. */
 export async function tell(objects: ObjectStore, service: string, key: string): Promise<Told> {
   const found = await readDocument(objects, catalogPath(service, key));
-  return { key, entry: found?.entry, etag: found?.etag, modified: found?.modified.getTime() };
+  return toldOf(key, found);
 }
 
 /**

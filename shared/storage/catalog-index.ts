@@ -16,6 +16,8 @@ export interface Page {
 export interface Change {
   key: string;
   entry: Entry | undefined;
+  /** The entry as its document has it, where somebody knows already. */
+  text?: string;
   /** When its document was written, ms; undefined: not known, so that it is read again at the next occasion. */
   modified?: number;
 }
@@ -60,8 +62,15 @@ export class CatalogIndex {
   }
 
   get(service: string, key: string): Entry | undefined {
-    const row = this.#sql('SELECT entry FROM names WHERE service = ? AND key = ?').get(service, key);
-    return row && parse(row.entry);
+    const text = this.text(service, key);
+    return text === undefined ? undefined : parse(text);
+  }
+
+  /** An entry as its document had it. */
+  text(service: string, key: string): string | undefined {
+    return this.#sql('SELECT entry FROM names WHERE service = ? AND key = ?').get(service, key)?.entry as
+      | string
+      | undefined;
   }
 
   /** Says that the documents of these names are about to be written; undone by `apply`, or looked at after a crash. */
@@ -85,7 +94,7 @@ export class CatalogIndex {
       const settle = this.#sql('DELETE FROM pending WHERE id = ?');
       for (const id of intended) settle.run(id);
       for (const change of changes) {
-        if (change.entry) this.#upsert(service, change.entry, change.modified);
+        if (change.entry) this.#upsert(service, change.entry, change);
         else this.#sql('DELETE FROM names WHERE service = ? AND key = ?').run(service, change.key);
       }
       if (changes.length === 0) return undefined;
@@ -97,7 +106,7 @@ export class CatalogIndex {
     if (generation) this.#generations.set(service, generation.value);
   }
 
-  #upsert(service: string, entry: Entry, modified: number | undefined): void {
+  #upsert(service: string, entry: Entry, { modified, text = JSON.stringify(entry) }: Change): void {
     const digest = entry.parts ? null : bytesOf(entry.digest);
     this.#sql(`INSERT INTO names (service, key, digest, size, modified, entry) VALUES (?, ?, ?, ?, ?, ?)
       ON CONFLICT (service, key) DO UPDATE SET digest = excluded.digest, size = excluded.size,
@@ -107,7 +116,7 @@ export class CatalogIndex {
       digest,
       entry.size,
       modified ?? null,
-      JSON.stringify(entry),
+      text,
     );
     if (!entry.parts) return;
     const { id } = this.#sql('SELECT id FROM names WHERE service = ? AND key = ?').get(service, entry.key) as {
@@ -170,8 +179,9 @@ export class CatalogIndex {
 
   /** Entries of a service that need this blob, whole or as a part. */
   referrers(service: string, digest: Digest): Entry[] {
-    const sql = `SELECT entry FROM names WHERE service = ? AND
-      id IN (SELECT id FROM names WHERE digest = ? UNION SELECT id FROM parts WHERE digest = ?) ORDER BY key`;
+    // `+service` keeps SQLite from reading all names of the service instead of the few of the blob.
+    const sql = `SELECT entry FROM names WHERE +service = ? AND
+      id IN (SELECT id FROM names WHERE digest = ? UNION SELECT id FROM parts WHERE digest = ?) ORDER BY +key`;
     const bytes = bytesOf(digest);
     return this.#sql(sql)
       .all(service, bytes, bytes)

@@ -2,7 +2,7 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import type { Digest } from '../model/digest.ts';
 import type { Entry } from '../model/entry.ts';
 import { MirrorError } from '../model/errors.ts';
-import { AT_ONCE, applyUntilAgreed, documentOf, readDocument, type Told, tell } from './catalog-documents.ts';
+import { AT_ONCE, applyUntilAgreed, documentOf, readDocument, type Told, tell, toldOf } from './catalog-documents.ts';
 import type { CatalogIndex, Page } from './catalog-index.ts';
 import type { CatalogUpkeep } from './catalog-upkeep.ts';
 import type { ObjectStore, PutOutcome } from './object-store.ts';
@@ -14,6 +14,8 @@ import { sideBySide } from './side-by-side.ts';
 const BATCH = 2_000;
 /** Rows that are read from the index before others may run. */
 const PAGE = 5_000;
+/** Likewise, where every row costs some seeks. */
+const SEEKS = 1_000;
 
 export interface CatalogParts {
   objects: ObjectStore;
@@ -52,15 +54,9 @@ export class Catalog {
   async #fromDocument(key: string): Promise<Entry | undefined> {
     const { objects, index } = this.#parts;
     const document = await readDocument(objects, catalogPath(this.service, key));
-    const known = index.get(this.service, key);
-    if (document?.entry.key !== key) {
-      if (known) await this.#apply([await tell(objects, this.service, key)]);
-      return undefined;
-    }
-    if (!known || JSON.stringify(known) !== JSON.stringify(document.entry)) {
-      await this.#apply([{ key, entry: document.entry, etag: document.etag, modified: document.modified.getTime() }]);
-    }
-    return document.entry;
+    const known = index.text(this.service, key);
+    if (known !== document?.text) await this.#apply([toldOf(key, document)]);
+    return document?.entry;
   }
 
   /** False when `ifAbsent` was asked for and the name is there. The blob is in the store already. */
@@ -68,8 +64,9 @@ export class Catalog {
     checkKey(entry.key);
     const path = catalogPath(this.service, entry.key);
     return this.#writing([entry.key], async () => {
-      const outcome = await this.#parts.objects.put(path, documentOf(entry), options);
-      return { told: outcome.stored ? [toldBy(entry, outcome)] : [], result: outcome.stored };
+      const text = JSON.stringify(entry);
+      const outcome = await this.#parts.objects.put(path, documentOf(text), options);
+      return { told: outcome.stored ? [toldBy(entry, text, outcome)] : [], result: outcome.stored };
     });
   }
 
@@ -87,9 +84,10 @@ export class Catalog {
     const { objects } = this.#parts;
     const keys = entries.map(({ key }) => key);
     await this.#writing(keys, async () => {
-      const told = await sideBySide(entries, AT_ONCE, async (entry) =>
-        toldBy(entry, await objects.put(catalogPath(this.service, entry.key), documentOf(entry))),
-      );
+      const told = await sideBySide(entries, AT_ONCE, async (entry) => {
+        const text = JSON.stringify(entry);
+        return toldBy(entry, text, await objects.put(catalogPath(this.service, entry.key), documentOf(text)));
+      });
       return { told, result: undefined };
     });
   }
@@ -143,15 +141,15 @@ export class Catalog {
     );
   }
 
-  async #paged<T>(page: Page, read: (page: Page) => T[], keyOf: (row: T) => string): Promise<T[]> {
+  async #paged<T>(page: Page, read: (page: Page) => T[], keyOf: (row: T) => string, most = PAGE): Promise<T[]> {
     await this.#parts.upkeep.ready();
     const found: T[] = [];
     let after = page.after;
     for (let left = page.limit ?? Number.POSITIVE_INFINITY; left > 0; await breathe()) {
-      const rows = read({ after, limit: Math.min(left, PAGE) });
+      const rows = read({ after, limit: Math.min(left, most) });
       if (rows.length === 0) break;
       for (const row of rows) found.push(row);
-      if (rows.length < Math.min(left, PAGE)) break;
+      if (rows.length < Math.min(left, most)) break;
       left -= rows.length;
       after = keyOf(rows.at(-1)!);
     }
@@ -160,8 +158,8 @@ export class Catalog {
 
   /** Distinct names between `prefix` and the next slash, in byte order. */
   async segments(prefix: string, page: Page = {}): Promise<string[]> {
-    await this.#parts.upkeep.ready();
-    return this.#parts.index.segments(this.service, prefix, page);
+    const read = (next: Page) => this.#parts.index.segments(this.service, prefix, next);
+    return this.#paged(page, read, (segment) => segment, SEEKS);
   }
 
   /** Entries whose key holds every word of `text`, best first. */
@@ -192,9 +190,9 @@ export class Catalog {
   }
 }
 
-function toldBy(entry: Entry, outcome: PutOutcome): Told {
+function toldBy(entry: Entry, text: string, outcome: PutOutcome): Told {
   const { etag, modified } = outcome as PutOutcome & { stored: true };
-  return { key: entry.key, entry, etag, modified: modified?.getTime() };
+  return { key: entry.key, entry, text, etag, modified: modified?.getTime() };
 }
 
 /** NUL ends a text in too many places, and half a surrogate pair is no text: neither is part of any protocol's names. */

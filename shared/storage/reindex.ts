@@ -1,6 +1,6 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { AT_ONCE, applyUntilAgreed, type ListedDocument, listed, type Told } from './catalog-documents.ts';
+import { AT_ONCE, applyUntilAgreed, listed, type Told, toldOf } from './catalog-documents.ts';
 import type { CatalogIndex } from './catalog-index.ts';
 import type { ObjectStore } from './object-store.ts';
 import { CATALOG, catalogPath, serviceOfPath } from './paths.ts';
@@ -119,8 +119,7 @@ class Reindexing {
       if (!document) continue;
       const { key } = document.entry;
       const { modified } = unread[place]!;
-      const known = this.#index.get(this.#service, key);
-      if (!known || JSON.stringify(known) !== JSON.stringify(document.entry)) {
+      if (this.#index.text(this.#service, key) !== document.text) {
         changed.push({ ...toldOf(key, document), modified });
       } else if (modified !== undefined) {
         same.push({ key, modified });
@@ -136,8 +135,4 @@ class Reindexing {
     if (this.#options.sharedIndex) await applyUntilAgreed(this.#objects, this.#index, this.#service, told);
     else this.#index.apply(this.#service, told);
   }
-}
-
-function toldOf(key: string, document: ListedDocument['document']): Told {
-  return { key, entry: document?.entry, etag: document?.etag, modified: document?.modified.getTime() };
 }

@@ -1,0 +1,116 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { TEST_CACHE } from './python-clients.ts';
+
+const run = promisify(execFile);
+
+export const ACCESS_KEY = 'larder-test';
+export const SECRET_KEY = 'larder-test-secret';
+
+/** A real S3 engine on loopback. */
+export interface Engine {
+  name: string;
+  /** `http://127.0.0.1:port` */
+  endpoint: string;
+  pid: number;
+  /** Ends it by its own pid, at once; its data stay. */
+  kill(): Promise<void>;
+  /** Starts it again over the same data, on the same port. */
+  restart(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Built once with the Go toolchain, kept in the cache. */
+export async function versitygw(): Promise<string> {
+  const program = join(TEST_CACHE, 'engines', 'versitygw');
+  if (
+    await access(program).then(
+      () => true,
+      () => false,
+    )
+  )
+    return program;
+  await mkdir(join(TEST_CACHE, 'engines'), { recursive: true });
+  const env = { ...process.env, GOBIN: join(TEST_CACHE, 'engines'), GOFLAGS: '-buildvcs=false' };
+  await run('go', ['install', 'github.com/versity/versitygw/cmd/versitygw@v1.7.0'], {
+    env,
+    timeout: 1_200_000,
+    maxBuffer: 64 << 20,
+  });
+  return program;
+}
+
+/** versitygw over a folder of plain files. */
+export async function startVersitygw(): Promise<Engine> {
+  const program = await versitygw();
+  const data = await mkdtemp(join(tmpdir(), 'larder-engine-'));
+  const port = await freePort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const env = { ...process.env, ROOT_ACCESS_KEY: ACCESS_KEY, ROOT_SECRET_KEY: SECRET_KEY };
+  const args = ['--port', `127.0.0.1:${port}`, '--quiet', 'posix', data];
+  return startEngine('versitygw', program, args, env, endpoint, data);
+}
+
+async function startEngine(
+  name: string,
+  program: string,
+  args: string[],
+  env: NodeJS.ProcessEnv,
+  endpoint: string,
+  data: string,
+): Promise<Engine> {
+  const start = async () => {
+    const child = spawn(program, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+    let words = '';
+    child.stderr.on('data', (chunk) => {
+      words = (words + chunk).slice(-2000);
+    });
+    for (let tries = 0; tries < 200; tries += 1) {
+      if (
+        await fetch(endpoint).then(
+          () => true,
+          () => false,
+        )
+      )
+        return child;
+      if (child.exitCode !== null) break;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`${name} did not start: ${words}`);
+  };
+  let child = await start();
+  const kill = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  };
+  return {
+    name,
+    endpoint,
+    get pid() {
+      return child.pid!;
+    },
+    kill,
+    async restart() {
+      child = await start();
+    },
+    async close() {
+      await kill();
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
