@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Starts Larder under the Node it was made for. npm brings that Node along; any Node that can run npm can start this.
 import { spawn } from 'node:child_process';
-import { createRequire } from 'node:module';
+import module, { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -10,6 +10,8 @@ const main = join(dirname(fileURLToPath(import.meta.url)), 'main.ts');
 const [major] = process.versions.node.split('.').map(Number);
 
 if (major >= WANTED) {
+  // what was read and stripped of its types once need not be again
+  module.enableCompileCache();
   await import(main);
 } else {
   const node = ownNode();
