@@ -183,9 +183,10 @@ export class CatalogIndex {
     const sql = `SELECT entry FROM names WHERE +service = ? AND
       id IN (SELECT id FROM names WHERE digest = ? UNION SELECT id FROM parts WHERE digest = ?) ORDER BY +key`;
     const bytes = bytesOf(digest);
-    return this.#sql(sql)
+    const entries = this.#sql(sql)
       .all(service, bytes, bytes)
       .map((row) => parse(row.entry));
+    return entries.filter((entry) => (entry.parts ?? [entry]).some((blob) => blob.digest === digest));
   }
 
   /** How many names a service has, and the bytes they stand for. */

@@ -8,12 +8,14 @@ const TUNING = `
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = NORMAL;
   PRAGMA cache_size = -32768;
-  PRAGMA wal_autocheckpoint = 4000;
+  PRAGMA wal_autocheckpoint = 10000;
+  PRAGMA journal_size_limit = 8388608;
 `;
 
 /**
  * names: one row a name, in byte order of keys. `modified` is that of the document, in ms; null when it is to be read
- * again. `digest` is null for an entry of several parts, which stand in `parts`.
+ * again. `digest` is null for an entry of several parts, which stand in `parts`, perhaps
+ * beside parts that it had before.
  * pending: names whose document is being written; what a killed process leaves here is looked at again.
  * words: the keys, to be searched; filled up to the id in the fact `searchable to`.
  */
@@ -28,8 +30,6 @@ const SCHEMA = `
     since INTEGER NOT NULL) STRICT;
   CREATE TABLE generations (service TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TRIGGER joined AFTER UPDATE OF digest ON names WHEN old.digest IS NULL BEGIN
-    DELETE FROM parts WHERE id = old.id; END;
   CREATE TRIGGER gone AFTER DELETE ON names BEGIN
     DELETE FROM parts WHERE id = old.id;
     DELETE FROM words WHERE rowid = old.id; END;
