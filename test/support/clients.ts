@@ -1,0 +1,23 @@
+import { pythonVenv } from './python-clients.ts';
+
+/** How each client is installed. Which must be there is said in test/clients/required.json: one that is missing fails. */
+const PACKAGES: Record<string, string[]> = {
+  pip: ['pip>=26'],
+  'pip-old': ['pip==22.3.1'],
+  uv: ['uv'],
+  poetry: ['poetry>=2,<3'],
+  pdm: ['pdm'],
+  twine: ['twine'],
+  'devpi-server': ['devpi-server'],
+  proxpi: ['proxpi', 'gunicorn'],
+  bagit: ['bagit', 'setuptools<81'],
+};
+
+export type ClientName = keyof typeof PACKAGES;
+
+/** The folder with a client's programs; installs it the first time. */
+export function client(name: string): Promise<string> {
+  return pythonVenv(name, PACKAGES[name]!);
+}
+
+export const CLIENTS = Object.keys(PACKAGES);

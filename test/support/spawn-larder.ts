@@ -1,0 +1,93 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+import { type Ran, runCommand } from './python-clients.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const COMMAND = resolve(ROOT, 'services/cli/larder.mjs');
+
+/** The real command, running. */
+export interface SpawnedLarder {
+  /** By service: `urls.pypi`. */
+  urls: Record<string, string>;
+  pid: number;
+  /** Milliseconds from the spawn to its start block. */
+  startedIn: number;
+  /** Log lines so far. */
+  log(): string;
+  /** SIGTERM, and its exit status. */
+  stop(): Promise<number | null>;
+  /** SIGKILL, as a power cut would. */
+  kill(): Promise<void>;
+}
+
+export interface SpawnOptions {
+  store: string;
+  env?: NodeJS.ProcessEnv;
+  /** Puts the command somewhere else: a network namespace, a tracer. */
+  wrap?(command: string, args: readonly string[]): [string, string[]];
+}
+
+/** Starts `larder serve` on free ports and waits until it says where it is. */
+export async function spawnLarder(options: SpawnOptions): Promise<SpawnedLarder> {
+  const started = performance.now();
+  const plain: [string, string[]] = [process.execPath, [COMMAND, 'serve']];
+  const [command, args] = options.wrap?.(...plain) ?? plain;
+  const env = {
+    ...environmentOf(options.env),
+    LARDER_STORE: options.store,
+    LARDER_PYPI_PORT: '0',
+    LARDER_ADMIN_PORT: '0',
+    ...options.env,
+  };
+  const child = spawn(command, args, { env, cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+  let log = '';
+  child.stderr.on('data', (chunk) => {
+    log += chunk;
+  });
+  const urls = await startBlock(child, () => log);
+  return {
+    urls,
+    pid: child.pid!,
+    startedIn: performance.now() - started,
+    log: () => log,
+    async stop() {
+      if (child.exitCode !== null) return child.exitCode;
+      child.kill('SIGTERM');
+      const [code] = await once(child, 'exit');
+      return code as number | null;
+    },
+    async kill() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    },
+  };
+}
+
+/** Nothing of this machine's own settings, and of its pip only what the test wants. */
+function environmentOf(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('LARDER_') && name !== 'AIRGAPPED_MODE');
+  return { ...Object.fromEntries(kept), ...more };
+}
+
+async function startBlock(child: ChildProcess, log: () => string): Promise<Record<string, string>> {
+  let text = '';
+  const ready = new Promise<void>((resolve) => {
+    child.stdout!.on('data', (chunk) => {
+      text += chunk;
+      if (/^\s+admin\s+http\S+ /m.test(text)) resolve();
+    });
+  });
+  await Promise.race([ready, once(child, 'exit')]);
+  if (child.exitCode !== null) throw new Error(`larder did not start:\n${text}${log()}`);
+  return Object.fromEntries([...text.matchAll(/^\s+(\w+)\s+(http:\/\/\S+)/gm)].map((match) => [match[1]!, match[2]!]));
+}
+
+/** Runs one verb to its end. */
+export function larder(
+  args: readonly string[],
+  options: { env?: NodeJS.ProcessEnv; cwd?: string; timeout?: number } = {},
+): Promise<Ran> {
+  return runCommand(process.execPath, [COMMAND, ...args], { ...options, env: environmentOf(options.env) });
+}
