@@ -1,16 +1,32 @@
 import { z } from 'zod';
 import type { MarkerEnvironment } from './markers.ts';
+import { compatibleTags } from './tags.ts';
+import { parseWheelName } from './wheel-name.ts';
+
+const PLATFORM =
+  /^(?:(?:manylinux_2_\d+|musllinux_1_\d+)_(?:x86_64|aarch64|i686|armv7l|ppc64le|s390x|riscv64|loongarch64)|macosx_\d+_\d+_(?:x86_64|arm64)|win32|win_amd64|win_arm64)$/;
+const OLD_MANYLINUX: Record<string, string> = {
+  manylinux1: 'manylinux_2_5',
+  manylinux2010: 'manylinux_2_12',
+  manylinux2014: 'manylinux_2_17',
+};
 
 /** A Python on a platform, as a manifest names it. */
 export const targetSchema = z.strictObject({
-  version: z.coerce.string().regex(/^3\.\d+(\.\d+)?t?$/, 'a version like 3.12, 3.12.4 or 3.13t (free-threaded)'),
+  version: z
+    .union([z.string(), z.number().transform(String)])
+    // YAML reads 3.10 as the number 3.1
+    .refine((text) => !/^3\.[1-6]$/.test(text), 'a version like "3.12"; in quotes, since 3.10 without them is 3.1')
+    .refine((text) => /^3\.\d+(\.\d+)?t?$/.test(text), 'a version like "3.12", "3.12.4" or "3.13t" (free-threaded)'),
   platform: z
     .string()
-    .regex(
-      /^(manylinux_2_\d+|musllinux_1_\d+|macosx_\d+_\d+|win)_(x86_64|aarch64|i686|ppc64le|s390x|armv7l|riscv64|arm64|amd64)$|^win32$/,
+    .transform((text) => text.replace(/^manylinux(1|2010|2014)(?=_)/, (old) => OLD_MANYLINUX[old]!))
+    .refine(
+      (text) => PLATFORM.test(text),
       'a platform tag like manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_14_0_arm64 or win_amd64',
     ),
 });
+export type TargetName = z.infer<typeof targetSchema>;
 
 /** A target with all that choosing files needs. */
 export interface Target {
@@ -21,117 +37,52 @@ export interface Target {
   version: string;
   platform: string;
   environment: MarkerEnvironment;
-  /** Wheel tags it takes, the best first. */
+  /** Wheel tags it takes, with their rank: 0 is the best. */
   tags: ReadonlyMap<string, number>;
 }
 
-/** Where `uv` and markers differ on what a platform is called. */
 const SYSTEMS = {
   linux: { os_name: 'posix', sys_platform: 'linux', platform_system: 'Linux' },
   macosx: { os_name: 'posix', sys_platform: 'darwin', platform_system: 'Darwin' },
   win: { os_name: 'nt', sys_platform: 'win32', platform_system: 'Windows' },
 } as const;
+/** What `platform.machine()` says where it is not the end of the platform tag. */
+const MACHINES: Record<string, string> = { win32: 'x86', win_amd64: 'AMD64', win_arm64: 'ARM64' };
 
-export function makeTarget({ version, platform }: z.infer<typeof targetSchema>): Target {
-  const free = version.endsWith('t');
-  const [major, minor, patch] = version.replace('t', '').split('.');
-  const short = `${major}.${minor}`;
-  const machine =
-    platform === 'win32' ? 'x86' : platform.replace(/^(manylinux_2_\d+|musllinux_1_\d+|macosx_\d+_\d+|win)_/, '');
+export function makeTarget({ version, platform }: TargetName): Target {
+  const freeThreaded = version.endsWith('t');
+  const [, minor, patch] = version.replace('t', '').split('.');
+  const machine = platform.replace(/^(manylinux_2|musllinux_1|macosx_\d+)_\d+_|^win_/, '');
   const system = platform.startsWith('mac') ? 'macosx' : platform.startsWith('win') ? 'win' : 'linux';
-  const interpreter = `cp${major}${minor}`;
-  const values = {
-    ...SYSTEMS[system],
-    platform_machine: machine === 'amd64' ? 'AMD64' : machine,
-    platform_python_implementation: 'CPython',
-    implementation_name: 'cpython',
-    python_version: short,
-    // without a patch the first of the line: conditions on patches then ask for more, never for less
-    python_full_version: `${short}.${patch ?? 0}`,
-    implementation_version: `${short}.${patch ?? 0}`,
-    platform_release: '',
-    platform_version: '',
-  };
+  const python = `cp3${minor}${freeThreaded ? 't' : ''}`;
+  // without a patch the first of the line, as uv has it: what asks for a later one is not taken to hold
+  const fullVersion = `3.${minor}.${patch ?? 0}`;
+  const where = platform.startsWith('musl') ? ' musl' : system === 'linux' ? '' : ` ${SYSTEMS[system].platform_system}`;
   return {
-    name: `${interpreter}${free ? 't' : ''} ${machine}${platform.startsWith('musl') ? ' musl' : ''}${system === 'linux' ? '' : ` ${SYSTEMS[system].platform_system}`}`,
-    id: `${interpreter}${free ? 't' : ''}-${platform}`,
+    name: `${python} ${machine}${where}`,
+    id: `${python}-${platform}`,
     version,
     platform,
-    environment: { values },
-    tags: tagsOf(Number(minor), free, platformsOf(platform)),
+    environment: {
+      values: {
+        ...SYSTEMS[system],
+        platform_machine: MACHINES[platform] ?? machine,
+        platform_python_implementation: 'CPython',
+        platform_release: '',
+        platform_version: '',
+        implementation_name: 'cpython',
+        implementation_version: fullVersion,
+        python_version: `3.${minor}`,
+        python_full_version: fullVersion,
+      },
+    },
+    tags: new Map(compatibleTags({ minor: Number(minor), freeThreaded, platform }).map((tag, rank) => [tag, rank])),
   };
 }
 
-/** https://packaging.python.org/en/latest/specifications/platform-compatibility-tags/ — in the order installers prefer. */
-function tagsOf(minor: number, free: boolean, platforms: readonly string[]): Map<string, number> {
-  const tags: string[] = [];
-  const interpreter = `cp3${minor}`;
-  const abi = free ? `${interpreter}t` : interpreter;
-  for (const platform of platforms) tags.push(`${interpreter}-${abi}-${platform}`);
-  if (!free) for (const platform of platforms) tags.push(`${interpreter}-abi3-${platform}`);
-  for (const platform of platforms) tags.push(`${interpreter}-none-${platform}`);
-  if (!free)
-    for (let older = minor - 1; older >= 2; older -= 1)
-      for (const platform of platforms) tags.push(`cp3${older}-abi3-${platform}`);
-  const generic = [`py3${minor}`, 'py3', ...Array.from({ length: minor }, (_, index) => `py3${minor - 1 - index}`)];
-  for (const python of generic) for (const platform of platforms) tags.push(`${python}-none-${platform}`);
-  tags.push(`${interpreter}-none-any`);
-  for (const python of generic) tags.push(`${python}-none-any`);
-  return new Map([...new Set(tags)].map((tag, index) => [tag, index]));
-}
-
-function platformsOf(platform: string): string[] {
-  const linux = /^(manylinux_2|musllinux_1)_(\d+)_(.+)$/.exec(platform);
-  if (linux)
-    return linux[1] === 'manylinux_2' ? manylinux(Number(linux[2]), linux[3]!) : musllinux(Number(linux[2]), linux[3]!);
-  const mac = /^macosx_(\d+)_(\d+)_(.+)$/.exec(platform);
-  return mac ? macosx(Number(mac[1]), Number(mac[2]), mac[3]!) : [platform];
-}
-
-/** PEP 600, with the names of before it. */
-function manylinux(glibc: number, machine: string): string[] {
-  const oldest = machine === 'x86_64' || machine === 'i686' ? 5 : 17;
-  const legacy: Record<number, string> = { 17: 'manylinux2014', 12: 'manylinux2010', 5: 'manylinux1' };
-  const tags: string[] = [];
-  for (let minor = glibc; minor >= oldest; minor -= 1) {
-    tags.push(`manylinux_2_${minor}_${machine}`);
-    if (legacy[minor]) tags.push(`${legacy[minor]}_${machine}`);
-  }
-  return [...tags, `linux_${machine}`];
-}
-
-function musllinux(musl: number, machine: string): string[] {
-  return [
-    ...Array.from({ length: musl + 1 }, (_, index) => `musllinux_1_${musl - index}_${machine}`),
-    `linux_${machine}`,
-  ];
-}
-
-function macosx(major: number, minor: number, machine: string): string[] {
-  const binaries =
-    machine === 'arm64' ? ['arm64', 'universal2'] : ['x86_64', 'intel', 'fat64', 'fat3', 'universal2', 'universal'];
-  const tags: string[] = [];
-  for (let version = major; version >= 11; version -= 1)
-    for (const binary of binaries) tags.push(`macosx_${version}_0_${binary}`);
-  const newest10 = major >= 11 ? 16 : minor;
-  for (let version = newest10; version >= 4; version -= 1) {
-    for (const binary of machine === 'arm64' ? ['universal2'] : binaries) tags.push(`macosx_10_${version}_${binary}`);
-  }
-  return tags;
-}
-
-/** How well a wheel fits: 0 is best; undefined when it does not. Compressed tag sets are spread (PEP 425). */
+/** How well a wheel fits: 0 is best; undefined when it does not. */
 export function fitOf(filename: string, target: Target): number | undefined {
-  const parts = filename.slice(0, -'.whl'.length).split('-');
-  const [pythons, abis, platforms] = parts.slice(-3).map((part) => part.split('.'));
-  let best: number | undefined;
-  for (const python of pythons!) {
-    for (const abi of abis!) {
-      for (const platform of platforms!) {
-        const rank = target.tags.get(`${python}-${abi}-${platform}`);
-        if (rank !== undefined && (best === undefined || rank < best)) best = rank;
-      }
-    }
-  }
-  return best;
+  const ranks = (parseWheelName(filename)?.tags ?? []).map((tag) => target.tags.get(tag));
+  const fitting = ranks.filter((rank) => rank !== undefined);
+  return fitting.length > 0 ? Math.min(...fitting) : undefined;
 }

@@ -13,23 +13,25 @@ describe('markers', () => {
     expect(ours).toEqual(vectors.markers.filter(([, , bits]) => bits !== undefined).map(([text]) => text));
   });
 
-  test.each(
-    vectors.markers.filter(([, context]) => context === 'metadata'),
-  )('%s holds in the environments it should', (text, _context, bits) => {
-    const marker = parseMarker(text)!;
-    expect(environments.map((environment) => evaluateMarker(marker, environment))).toEqual(answers(bits!));
-  });
+  test.each(vectors.markers.filter(([, context]) => context === 'metadata'))(
+    '%s holds in the environments it should',
+    (text, _context, bits) => {
+      const marker = parseMarker(text)!;
+      expect(environments.map((environment) => evaluateMarker(marker, environment))).toEqual(answers(bits!));
+    },
+  );
 
-  test.each(
-    vectors.markers.filter(([, context]) => context === 'lock'),
-  )('%s holds for the extras and groups it should', (text, _context, bits) => {
-    const marker = parseMarker(text)!;
-    const { values } = environments[3]!;
-    const ours = vectors.sets.map((set) =>
-      evaluateMarker(marker, { values, extras: set.extras, groups: set.dependency_groups }),
-    );
-    expect(ours).toEqual(answers(bits!));
-  });
+  test.each(vectors.markers.filter(([, context]) => context === 'lock'))(
+    '%s holds for the extras and groups it should',
+    (text, _context, bits) => {
+      const marker = parseMarker(text)!;
+      const { values } = environments[3]!;
+      const ours = vectors.sets.map((set) =>
+        evaluateMarker(marker, { values, extras: set.extras, groups: set.dependency_groups }),
+      );
+      expect(ours).toEqual(answers(bits!));
+    },
+  );
 
   test('ask for several extras at once', () => {
     const wanted = { values: {}, extras: ['cpu', 'Dev_Tools'] };
@@ -46,19 +48,20 @@ describe('requirements', () => {
     expect(ours).toEqual(vectors.requirements.filter(([, name]) => name !== undefined).map(([text]) => text));
   });
 
-  test.each(
-    vectors.requirements.filter(([, name]) => name !== undefined),
-  )('%s has the parts it should', (text, name, extras, clauses, url, bits) => {
-    const ours = parseRequirement(text)!;
-    const normal = (raw: string) => raw.replace(/[-_.]+/g, '-').toLowerCase();
-    expect(ours.name).toBe(normal(name!));
-    expect([...ours.extras].sort()).toEqual(extras!.map(normal).sort());
-    const parts = ours.specifiers.clauses.map((clause) => clause.operator + clause.text);
-    expect(parts.sort()).toEqual(clauses);
-    expect(ours.url ?? null).toBe(url);
-    const holds = environments.map((environment) => applies(ours, environment));
-    expect(holds).toEqual(bits === null ? environments.map(() => true) : answers(bits!));
-  });
+  test.each(vectors.requirements.filter(([, name]) => name !== undefined))(
+    '%s has the parts it should',
+    (text, name, extras, clauses, url, bits) => {
+      const ours = parseRequirement(text)!;
+      const normal = (raw: string) => raw.replace(/[-_.]+/g, '-').toLowerCase();
+      expect(ours.name).toBe(normal(name!));
+      expect([...ours.extras].sort()).toEqual(extras!.map(normal).sort());
+      const parts = ours.specifiers.clauses.map((clause) => clause.operator + clause.text);
+      expect(parts.sort()).toEqual(clauses);
+      expect(ours.url ?? null).toBe(url);
+      const holds = environments.map((environment) => applies(ours, environment));
+      expect(holds).toEqual(bits === null ? environments.map(() => true) : answers(bits!));
+    },
+  );
 
   test('are told as a person would write them', () => {
     expect(formatRequirement(parseRequirement('Requests[Socks] (<4,>=2.5) ; os_name == "nt"')!)).toBe(
