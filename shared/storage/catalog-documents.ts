@@ -103,7 +103,7 @@ export async function applyUntilAgreed(
   told: readonly Told[],
   intended: readonly number[] = [],
 ): Promise<void> {
-  index.apply(service, told, intended);
+  index.apply(service, told);
   let open = told;
   for (let turn = 0; turn < TURNS && open.length > 0; turn += 1) {
     const etags = await sideBySide(
@@ -115,4 +115,6 @@ export async function applyUntilAgreed(
     open = await sideBySide(moved, AT_ONCE, ({ key }) => tell(objects, service, key));
     if (open.length > 0) index.apply(service, open);
   }
+  // Only now: whoever dies before this leaves word that the name is to be looked at again.
+  if (intended.length > 0) index.apply(service, [], intended);
 }
