@@ -49,9 +49,10 @@ function jsonFile(file: FileRecord, links: Links): object {
     ...(file['upload-time'] ? { 'upload-time': file['upload-time'] } : {}),
     ...(file['requires-python'] ? { 'requires-python': file['requires-python'] } : {}),
     yanked: file.yanked,
-    // PEP 714: both keys, since clients read one or the other
+    // "dist-info-metadata" breaks pip 22.2 to 23.0, which is why PEP 714 renamed it; the older key here is the one that
+    // PyPI has, which some clients read
     'core-metadata': metadata,
-    'dist-info-metadata': metadata,
+    'data-dist-info-metadata': metadata,
     ...(provenance ? { provenance } : {}),
   };
 }

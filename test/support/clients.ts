@@ -6,7 +6,7 @@ const PACKAGES: Record<string, string[]> = {
   'pip-old': ['pip==22.3.1'],
   uv: ['uv'],
   poetry: ['poetry>=2,<3'],
-  pdm: ['pdm'],
+  pdm: ['pdm[locked]'],
   twine: ['twine'],
   'devpi-server': ['devpi-server'],
   proxpi: ['proxpi', 'gunicorn'],
