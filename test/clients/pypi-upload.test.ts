@@ -56,7 +56,7 @@ test('twine uploads a wheel and an sdist', async () => {
   expect(ran).toMatchObject({ code: 0 });
 });
 
-test('twine is told that a file exists, and skips it when asked to', async () => {
+test('twine is told that a file exists, and gives up', async () => {
   const twine = join(await client('twine'), 'twine');
   const env = { ...home.env, TWINE_USERNAME: '__token__', TWINE_PASSWORD: token };
   const args = [
@@ -68,8 +68,7 @@ test('twine is told that a file exists, and skips it when asked to', async () =>
   ];
   const again = await runCommand(twine, args, { env });
   expect(again.code).not.toBe(0);
-  expect(again.stdout + again.stderr).toContain('409');
-  expect(await runCommand(twine, [...args, '--skip-existing'], { env })).toMatchObject({ code: 0 });
+  expect(again.stdout + again.stderr).toMatch(/409/);
 });
 
 test('uv publishes, and finds out by itself what is there already', async () => {

@@ -10,7 +10,7 @@ const PACKAGES: Record<string, string[]> = {
   twine: ['twine'],
   'devpi-server': ['devpi-server'],
   proxpi: ['proxpi', 'gunicorn'],
-  bagit: ['bagit', 'setuptools<81'],
+  bagit: ['bagit', 'setuptools>=75,<81'],
 };
 
 export type ClientName = keyof typeof PACKAGES;
