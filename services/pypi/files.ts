@@ -31,8 +31,8 @@ export function fileHandler(rooms: FileRooms): RequestHandler {
     if (!address)
       throw new MirrorError('not-found', 'file', `${JSON.stringify(req.path.slice(0, 300))} is no address of a file`);
     const found = await find(rooms, address);
-    if (address.what === 'metadata') await sendMetadata(req, res, rooms, found);
-    else await sendFile(req, res, rooms, found);
+    if (address.what === 'metadata') await answerMetadata(req, res, rooms, found);
+    else await answerFile(req, res, rooms, found);
   };
 }
 
@@ -80,7 +80,7 @@ async function notListed({ context }: FileRooms, { project, version, filename }:
   );
 }
 
-async function sendFile(
+async function answerFile(
   req: Request,
   res: Response,
   { context }: FileRooms,
@@ -102,7 +102,7 @@ function etagOf(record: FileRecord, originTag: string | undefined): string | und
   return record.hashes.sha256 ? `"${record.hashes.sha256}"` : originTag;
 }
 
-async function sendMetadata(
+async function answerMetadata(
   req: Request,
   res: Response,
   { context }: FileRooms,

@@ -1,4 +1,4 @@
-import type { Failed, ResolvedItem } from '../bundle/create.ts';
+import type { Failed, ResolvedItem } from '../bundle/create-options.ts';
 import type { ParsedItem } from '../bundle/manifest.ts';
 import { warm } from '../mirror/warm.ts';
 import type { Entry } from '../model/entry.ts';

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { Failed } from '../../../shared/bundle/create.ts';
+import type { Failed } from '../../../shared/bundle/create-options.ts';
 import { gather } from '../../../shared/service/gather.ts';
 import { withProviders } from '../../../shared/service/providers.ts';
 import { EXIT } from '../exit.ts';
