@@ -1,0 +1,106 @@
+import type { Command } from 'commander';
+import { MirrorError } from '../../../shared/model/errors.ts';
+import { planGc, runGc } from '../../../shared/storage/store-gc.ts';
+import { storeStats } from '../../../shared/storage/store-stats.ts';
+import { type VerifyProgress, type VerifyResult, verifyStore } from '../../../shared/storage/store-verify.ts';
+import { EXIT } from '../exit.ts';
+import { shownBytes } from '../progress.ts';
+import { openSession, type Session, withStore } from '../session.ts';
+
+export function register(program: Command): void {
+  const store = program.command('store').description('looks after what is held');
+  store
+    .command('verify')
+    .description('reads every blob and compares it with its name')
+    .option('--store <place>')
+    .option('--remove', 'move damaged blobs away, so that they are fetched again')
+    .action(verify);
+  store
+    .command('gc')
+    .description('shows blobs that no name points at, and frees them with --yes')
+    .option('--store <place>')
+    .option('--yes', 'free them')
+    .option('--older-than <hours>', 'leave younger ones alone', Number, 24)
+    .action(collect);
+  store
+    .command('stats')
+    .description('counts names and bytes')
+    .option('--store <place>')
+    .action(async (_options, command: Command) => {
+      const session = await openSession(command);
+      const stats = await withStore(session, (opened) => storeStats(opened, { signal: session.signal }));
+      if (command.optsWithGlobals<{ json?: boolean }>().json) {
+        process.stdout.write(`${JSON.stringify(stats)}\n`);
+        return;
+      }
+      for (const { service, names, bytes } of stats.services)
+        process.stdout.write(`${service.padEnd(14)}${String(names).padStart(9)} names  ${shownBytes(bytes)}\n`);
+      process.stdout.write(
+        `${'blobs'.padEnd(14)}${String(stats.blobs.count).padStart(9)}        ${shownBytes(stats.blobs.bytes)}\n`,
+      );
+      process.stdout.write(
+        `${'wants'.padEnd(14)}${String(stats.wants).padStart(9)}\n${'imports'.padEnd(14)}${String(stats.imports).padStart(9)}\n`,
+      );
+    });
+}
+
+async function verify(options: { remove?: boolean }, command: Command): Promise<void> {
+  const session = await openSession(command);
+  const result = await withStore(session, (store) =>
+    verifyStore(store, { signal: session.signal, remove: options.remove, onProgress: progressOf(session) }),
+  );
+  session.progress.finish();
+  report(result);
+  if (!result.ok) process.exitCode = EXIT.incomplete;
+}
+
+/** The store tells sums; the display adds up differences. */
+function progressOf(session: Session): (event: VerifyProgress) => void {
+  let last: VerifyProgress | undefined;
+  return (event) => {
+    if (last?.step !== event.step) {
+      session.progress.step(event.step, event.total);
+      last = undefined;
+    }
+    session.progress.advance({ count: event.done - (last?.done ?? 0), bytes: event.bytes - (last?.bytes ?? 0) });
+    last = event;
+  };
+}
+
+function report(result: VerifyResult): void {
+  for (const { digest, reason, names } of result.corrupt)
+    process.stdout.write(`damaged: ${digest}: ${reason} (${names.join(', ') || 'no name'})\n`);
+  for (const { service, key, digest } of result.missing)
+    process.stdout.write(`missing: ${service} ${key}: ${digest}\n`);
+  for (const { path, reason } of result.damagedNames) process.stdout.write(`damaged: ${path}: ${reason}\n`);
+  for (const digest of result.removed) process.stdout.write(`moved away: ${digest}\n`);
+  if (result.unreferenced.length > 0)
+    process.stdout.write(`${result.unreferenced.length} blobs have no name; "larder store gc" frees them\n`);
+  process.stdout.write(result.ok ? 'the store is whole\n' : 'the store is not whole\n');
+}
+
+async function collect(options: { yes?: boolean; olderThan: number }, command: Command): Promise<void> {
+  if (!(options.olderThan >= 0))
+    throw new MirrorError('bad-request', 'settings', '--older-than takes hours, 0 or more');
+  const session = await openSession(command);
+  await withStore(session, async (store) => {
+    const plan = await planGc(store, {
+      olderThanSeconds: options.olderThan * 3600,
+      now: session.now(),
+      signal: session.signal,
+    });
+    if (plan.importing.length > 0)
+      process.stdout.write(`an import is under way (${plan.importing.join(', ')}): nothing goes before it is done\n`);
+    process.stdout.write(
+      `${plan.blobs.length} blobs, ${shownBytes(plan.bytes)}, have no name; ${plan.young.count} more are too young\n`,
+    );
+    if (!options.yes) {
+      if (plan.blobs.length > 0) process.stdout.write('nothing was freed; add --yes to free them\n');
+      return;
+    }
+    const result = await runGc(store, plan, { signal: session.signal });
+    process.stdout.write(
+      `${result.deleted} blobs freed, ${shownBytes(result.bytes)}; ${result.kept} were wanted again meanwhile\n`,
+    );
+  });
+}
