@@ -1,0 +1,118 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { temporaryFolder } from '../support/bundles.ts';
+import { type OriginServer, startOriginServer } from '../support/origin-server.ts';
+import { PackageIndex } from '../support/package-index.ts';
+import { type SpawnedLarder, spawnLarder } from '../support/spawn-larder.ts';
+import { type BuiltFile, buildWheel } from '../support/wheels.ts';
+
+let folder: { path: string; remove(): Promise<void> };
+let origin: OriginServer;
+let server: SpawnedLarder;
+let wheel: BuiltFile;
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  origin = await startOriginServer();
+  const index = new PackageIndex(origin);
+  wheel = index.offer(buildWheel({ name: 'fine', version: '1.0', files: { 'data.bin': randomBytes(200_000) } }));
+  server = await spawnLarder({
+    store: join(folder.path, 'store'),
+    env: { LARDER_PYPI_ORIGINS: JSON.stringify([{ name: 'pypi', url: index.url }]) },
+  });
+  await fetch(`${server.urls.pypi}/files/pypi/fine/${wheel.filename}`).then((answer) => answer.arrayBuffer());
+});
+
+afterAll(async () => {
+  await server?.stop();
+  await origin?.close();
+  await folder?.remove();
+});
+
+/** Sends bytes as they are: clients of the library would put them right. */
+async function raw(text: string): Promise<{ status: number; text: string }> {
+  const { hostname, port } = new URL(server.urls.pypi!);
+  const socket = connect(Number(port), hostname);
+  socket.setTimeout(5000, () => socket.destroy());
+  socket.write(text);
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk) => chunks.push(chunk));
+  socket.on('error', () => undefined);
+  await once(socket, 'close');
+  const answer = Buffer.concat(chunks).toString('latin1');
+  return { status: Number(answer.split(' ')[1]), text: answer };
+}
+
+const get = (path: string, headers = '') =>
+  raw(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n${headers}\r\n`);
+
+describe('an address with', () => {
+  const bad: [string, string, number][] = [
+    ['an encoded slash', '/simple/a%2fb/', 400],
+    ['an encoded backslash', '/simple/a%5cb/', 400],
+    ['dots for a segment', '/files/pypi/../../etc/passwd', 400],
+    ['encoded dots', '/files/pypi/%2e%2e/%2e%2e/etc/passwd', 400],
+    ['a NUL', '/simple/a%00b/', 400],
+    ['a broken escape', '/simple/%zz/', 400],
+    ['broken UTF-8', '/simple/%ff/', 400],
+    ['a control character in the file name', '/files/pypi/fine/fine-1.0%0d%0aX:1-py3-none-any.whl', 404],
+    ['a name of three thousand characters', `/simple/${'a'.repeat(3000)}/`, 404],
+    ['a name with spaces', '/simple/a%20b/', 404],
+    ['doubly encoded dots', '/files/pypi/fine/%252e%252e', 404],
+    ['nothing behind it', '/nowhere', 404],
+    ['an index that is none', '/elsewhere/simple/fine/', 404],
+  ];
+
+  test.each(bad)('%s is refused in a few words', async (_name, path, status) => {
+    const answer = await get(path);
+    expect(answer.status).toBe(status);
+    expect(answer.text).not.toMatch(/at .*\.(ts|js):\d+|node_modules|\/tmp\//);
+    expect(answer.text.length).toBeLessThan(1500);
+  });
+});
+
+describe('a range', () => {
+  const path = () => `/files/pypi/fine/${wheel.filename}`;
+
+  test('of ten thousand parts is answered with the whole', async () => {
+    const ranges = Array.from({ length: 10_000 }, (_, index) => `${index}-${index}`).join(',');
+    expect((await get(path(), `Range: bytes=${ranges.slice(0, 30_000)}\r\n`)).status).toBe(200);
+  });
+
+  test.each([
+    ['bytes=99999999999999999999-', 416],
+    ['bytes=-0', 416],
+    ['bytes=5-1', 200],
+    ['bytes=abc', 200],
+    ['lines=1-2', 200],
+    ['bytes=0-0,0-0,0-0,0-199999,0-199999', 200],
+  ])('%s gives %i', async (range, status) => {
+    expect((await get(path(), `Range: ${range}\r\n`)).status).toBe(status);
+  });
+});
+
+describe('a request', () => {
+  test('with huge headers is refused, and the next one is answered', async () => {
+    expect((await get('/simple/fine/', `X-Long: ${'x'.repeat(100_000)}\r\n`)).status).toBe(431);
+    expect((await get('/simple/fine/')).status).toBe(200);
+  });
+
+  test('with a Host that could break out of a page is refused', async () => {
+    const answer = await raw('GET /simple/fine/ HTTP/1.1\r\nHost: a"><script>\r\nConnection: close\r\n\r\n');
+    expect(answer.status).toBe(400);
+  });
+
+  test('that is no HTTP is refused', async () => {
+    expect((await raw('hello\r\n\r\n')).status).toBe(400);
+  });
+
+  test('that uploads something else than a form is refused', async () => {
+    const answer = await raw(
+      'POST /legacy/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi',
+    );
+    expect(answer.status).toBe(401);
+  });
+});

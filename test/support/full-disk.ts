@@ -1,0 +1,23 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runCommand } from './python-clients.ts';
+
+/** A file system of so many bytes: when it is full, it is full. Needs root, as CI has it. */
+export async function smallDisk(
+  bytes: number,
+): Promise<{ path: string; fill(leave: number): Promise<void>; empty(): Promise<void>; close(): Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), 'larder-disk-'));
+  const mounted = await runCommand('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', path]);
+  if (mounted.code !== 0) throw new Error(`a small file system could not be mounted: ${mounted.stderr}`);
+  const ballast = join(path, 'ballast');
+  return {
+    path,
+    fill: (leave) => writeFile(ballast, Buffer.alloc(bytes - leave)),
+    empty: () => rm(ballast, { force: true }),
+    async close() {
+      await runCommand('umount', ['-l', path]);
+      await rm(path, { recursive: true, force: true });
+    },
+  };
+}
