@@ -114,7 +114,7 @@ async function answerMetadata(
   await send(req, res, { ...resource, facts }, { cacheControl: IMMUTABLE });
 }
 
-/** `/integrity/<project>/<version>/<filename>/provenance` (PEP 740, https://docs.pypi.org/api/integrity/). */
+/** `/integrity/<project>/<version>/<filename>/provenance` (PEP 740). */
 export function provenanceHandler({ context, projects }: FileRooms): RequestHandler {
   return async (req, res) => {
     const { project, filename } = req.params as { project: string; filename: string };

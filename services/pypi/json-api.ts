@@ -15,7 +15,7 @@ import { offeredFiles } from './render.ts';
 import { metadataField, metadataFields } from './wheel-metadata.ts';
 
 /**
- * `/pypi/<name>/json` and `/pypi/<name>/<version>/json` (https://docs.pypi.org/api/json/): not a standard, and some
+ * `/pypi/<name>/json` and `/pypi/<name>/<version>/json` (PyPI's documentation has it): not a standard, and some
  * clients ask for it. Made from the project's page and the METADATA of one wheel; its URLs are those of the page.
  */
 export function jsonApi(context: Context<PypiConfig>, projects: Projects): RequestHandler {

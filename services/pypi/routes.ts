@@ -33,13 +33,13 @@ export function routes(context: Context<PypiConfig>, origins: Origins): Router {
   // https://packaging.python.org/en/latest/specifications/simple-repository-api/#metadata (and the files themselves)
   router.get(['/packages/*path', '/files/*path'], read, fileHandler(rooms));
 
-  // https://docs.pypi.org/api/integrity/
+  // PEP 740, and the integrity API of PyPI's documentation
   router.get('/integrity/:project/:version/:filename/provenance', read, provenanceHandler(rooms));
 
-  // https://docs.pypi.org/api/json/
+  // the JSON API of PyPI's documentation
   router.get(['/pypi/:project/json', '/pypi/:project/:version/json'], read, jsonApi(context, projects));
 
-  // https://docs.pypi.org/api/upload/
+  // the upload API of PyPI's documentation (legacy)
   router.post(['/legacy/', '/legacy', '/'], context.access.require('write', 'pypi'), uploadHandler(context));
 
   router.get('/', (_req, res) => res.redirect(302, 'simple/'));

@@ -11,7 +11,7 @@ import { metadataField, readWheelMetadata } from './wheel-metadata.ts';
 
 /**
  * `POST /legacy/`: the upload that twine, uv, Poetry and PDM speak
- * (https://docs.pypi.org/api/upload/). The file streams into the store while its digests are worked out; a name is
+ * (PyPI's documentation has it). The file streams into the store while its digests are worked out; a name is
  * given only after they held, and only once: a file that exists is a 409.
  */
 export function uploadHandler(context: Context<unknown>): RequestHandler {
