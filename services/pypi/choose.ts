@@ -1,8 +1,9 @@
 import { parseFilename } from './project-name.ts';
 import { type FileRecord, isWheel } from './project-page.ts';
-import { compareVersions, normalizeVersion, parseVersion } from './python/pep440.ts';
+import { compareVersions, isPrerelease, parseVersion } from './python/pep440.ts';
 import { parseSpecifiers, satisfies } from './python/specifiers.ts';
 import { fitOf, type Target } from './python/target.ts';
+import { parseWheelName } from './python/wheel-name.ts';
 
 /** True when a file may be installed by the target's Python. */
 export function fitsPython(file: FileRecord, target: Target): boolean {
@@ -11,53 +12,69 @@ export function fitsPython(file: FileRecord, target: Target): boolean {
   return set === undefined || satisfies(target.environment.values.python_full_version!, set, { prereleases: true });
 }
 
-/** The wheel that an installer of this target would take; of equals the one with the higher build tag. */
+/** The wheel that an installer of this target would take; of those that fit alike the one with the higher build tag. */
 export function bestWheel(files: readonly FileRecord[], target: Target): FileRecord | undefined {
-  let best: { file: FileRecord; fit: number; build: number } | undefined;
-  for (const file of files) {
-    if (!isWheel(file.filename) || !fitsPython(file, target)) continue;
-    const fit = fitOf(file.filename, target);
-    if (fit === undefined) continue;
-    const build = buildOf(file.filename);
-    if (!best || fit < best.fit || (fit === best.fit && build > best.build)) best = { file, fit, build };
-  }
-  return best?.file;
+  const fitting = files
+    .filter((file) => isWheel(file.filename) && fitsPython(file, target))
+    .map((file) => ({ file, fit: fitOf(file.filename, target), build: parseWheelName(file.filename)?.build }))
+    .filter((one): one is typeof one & { fit: number } => one.fit !== undefined);
+  fitting.sort((one, other) => one.fit - other.fit || compareBuilds(other.build, one.build));
+  return fitting[0]?.file;
 }
 
-/** The best wheel of the newest version that has one. */
-export function bestFile(files: readonly FileRecord[], target: Target): FileRecord | undefined {
-  const versions = [...new Set(files.map((file) => parseFilename(file.filename)?.version))].filter(
-    (text) => text !== undefined && parseVersion(text),
-  ) as string[];
-  versions.sort((one, other) => compareVersions(parseVersion(other)!, parseVersion(one)!));
-  for (const version of versions) {
-    const wheel = bestWheel(filesOf(files, version), target);
-    if (wheel && wheel.yanked === false) return wheel;
+/** "Acts as a tie-breaker … sort as an empty tuple if unspecified, else … the leading digits of the build tag as an int". */
+function compareBuilds(one: [number, string] | undefined, other: [number, string] | undefined): number {
+  if (!one || !other) return (one ? 1 : 0) - (other ? 1 : 0);
+  return one[0] - other[0] || (one[1] < other[1] ? -1 : one[1] > other[1] ? 1 : 0);
+}
+
+/** The best wheel of the newest version that has one; neither yanked nor a pre-release. */
+export function newestWheel(
+  files: readonly FileRecord[],
+  target: Target,
+): { file: FileRecord; version: string } | undefined {
+  const settled = files.filter((file) => file.yanked === false);
+  for (const version of versionsOf(settled)) {
+    if (isPrerelease(parseVersion(version)!)) continue;
+    const file = bestWheel(filesOf(settled, version), target);
+    if (file) return { file, version };
   }
   return undefined;
 }
 
-/** Files of one version, however it is written. */
+/** The versions of files, the newest first; what is no version is left out. */
+export function versionsOf(files: readonly FileRecord[]): string[] {
+  const texts = new Set(files.map((file) => parseFilename(file.filename)?.version ?? ''));
+  return [...texts]
+    .filter((text) => parseVersion(text) !== undefined)
+    .sort((one, other) => compareVersions(parseVersion(other)!, parseVersion(one)!));
+}
+
+/**
+ * Files of one version, however it is written; those of its local versions (`2.5.1+cu121` of `2.5.1`) where there are
+ * no others: so an installer reads a pin.
+ */
 export function filesOf(files: readonly FileRecord[], version: string): FileRecord[] {
-  const wanted = normalizeVersion(version);
-  return files.filter((file) => {
-    const found = parseFilename(file.filename)?.version;
-    return found !== undefined && isSameVersion(normalizeVersion(found), wanted);
+  const wanted = parseVersion(version);
+  const versionOf = (file: FileRecord) => parseFilename(file.filename)?.version ?? '';
+  if (!wanted) return files.filter((file) => versionOf(file) === version);
+  const exact = files.filter((file) => {
+    const found = parseVersion(versionOf(file));
+    return found !== undefined && compareVersions(found, wanted) === 0;
   });
+  if (exact.length > 0) return exact;
+  const set = parseSpecifiers(`==${version.trim()}`);
+  return set ? files.filter((file) => satisfies(versionOf(file), set, { prereleases: true })) : [];
 }
 
-function isSameVersion(one: string, other: string): boolean {
-  if (one === other) return true;
-  const [a, b] = [parseVersion(one), parseVersion(other)];
-  return a !== undefined && b !== undefined && compareVersions(a, b) === 0;
-}
-
+/** The source distribution among files of one version. */
 export function sdistOf(files: readonly FileRecord[]): FileRecord | undefined {
   const sdists = files.filter((file) => parseFilename(file.filename)?.kind === 'sdist');
-  return sdists.find((file) => file.filename.endsWith('.tar.gz')) ?? sdists[0];
+  return sdists.find((file) => /\.(tar\.gz|tgz|zip)$/.test(file.filename)) ?? sdists[0];
 }
 
-function buildOf(filename: string): number {
-  const parts = filename.slice(0, -'.whl'.length).split('-');
-  return parts.length === 6 ? Number(/^\d+/.exec(parts[2]!)?.[0] ?? 0) : 0;
+/** True when a file has one of the hashes that a lock allows. */
+export function isAllowed(file: FileRecord, hashes: ReadonlySet<string> | undefined): boolean {
+  if (hashes === undefined) return true;
+  return Object.entries(file.hashes).some(([kind, hex]) => hashes.has(`${kind}:${hex}`));
 }

@@ -1,29 +1,25 @@
-import { MirrorError } from '../../shared/model/errors.ts';
+import { isKind, MirrorError } from '../../shared/model/errors.ts';
 import type { BundleItem, Bundling, ClosureEnvironment, Context, ManifestItem } from '../../shared/service/service.ts';
-import { bestWheel, filesOf, sdistOf } from './choose.ts';
 import type { PypiConfig } from './config.ts';
-import { type PythonItem, pythonItemSchema, targetsOf } from './items.ts';
-import { readRequirements } from './lock-requirements.ts';
-import { type Pin, readLock, readRequirementFiles, type Wishes } from './locks.ts';
+import { type PythonItem, pythonItemSchema, targetsOf, wishesOf } from './items.ts';
+import { pinnedVersion } from './lock-requirements.ts';
 import { metadataResource } from './metadata.ts';
 import type { Origins } from './origins.ts';
-import { type FileRecord, isWheel } from './project-page.ts';
-import { type Project, Projects } from './projects.ts';
+import { isWheel } from './project-page.ts';
+import { Projects } from './projects.ts';
 import { prove } from './prove.ts';
+import { applies, parseRequirement } from './python/requirement.ts';
 import type { Target } from './python/target.ts';
 import { fileRef, metadataRef, pageRef, provenanceRef } from './refs.ts';
 import { resolveRequirements } from './resolve.ts';
-import { buildRequirements } from './sdist.ts';
-import { findUv } from './uv-binary.ts';
+import { readSdist } from './sdist.ts';
+import { type Chosen, PinnedFiles, Selection } from './selection.ts';
+import { findUv, type Uv } from './uv-binary.ts';
+import type { Line, Pin, Wishes } from './wishes.ts';
 
-/** A file that some targets need, and why. */
-interface Chosen {
-  project: Project;
-  file: FileRecord;
-  version: string;
-  why: Set<string>;
-  targets: Set<string>;
-}
+/** Files whose METADATA is seen to side by side. */
+const AT_ONCE = 8;
+const TOOLS = ['pip', 'setuptools', 'wheel'];
 
 /** How `python` items come to be files, and how a bundle of them is proven. */
 export function bundling(originsFor: (config: PypiConfig) => Origins): Bundling<PypiConfig> {
@@ -31,24 +27,8 @@ export function bundling(originsFor: (config: PypiConfig) => Origins): Bundling<
     items: { python: pythonItemSchema },
     closure: (context, item, environment) =>
       new Closure(context, originsFor(context.config), item, environment).items(),
-    prove: (context, item, environment) =>
-      prove(context, new Projects(context, originsFor(context.config)), item, environment),
+    prove: (context, item, environment) => prove(context, originsFor(context.config), item, environment),
   };
-}
-
-/** The requirements of an item, as they stand in it and in the files it names. */
-export async function wishesOf(item: PythonItem, baseDir: string): Promise<Wishes> {
-  const parts: Wishes[] = [];
-  if (item.lockfile) parts.push(await readLock(item.lockfile, baseDir, item));
-  if (item.requirements) parts.push(await readRequirementFiles(item.requirements, baseDir, item.lock));
-  if (item.packages)
-    parts.push(
-      readRequirements(
-        item.packages.map((text) => ({ text, why: 'manifest' })),
-        item.lock,
-      ),
-    );
-  return { pins: (target) => parts.flatMap((part) => part.pins(target)), loose: parts.flatMap((part) => part.loose) };
 }
 
 class Closure {
@@ -58,8 +38,8 @@ class Closure {
   readonly #item: PythonItem;
   readonly #targets: Target[];
   readonly #environment: ClosureEnvironment;
-  readonly #chosen = new Map<string, Chosen>();
-  readonly #refused: string[] = [];
+  readonly #selection: Selection;
+  #uv: Promise<Uv> | undefined;
 
   constructor(context: Context<PypiConfig>, origins: Origins, item: ManifestItem, environment: ClosureEnvironment) {
     this.#context = context;
@@ -68,94 +48,121 @@ class Closure {
     this.#item = (item.value as { python: PythonItem }).python;
     this.#targets = targetsOf(this.#item, item.defaults);
     this.#environment = environment;
+    const sources = new PinnedFiles(this.#projects, origins, this.#item.index);
+    this.#selection = new Selection(sources, { sdists: this.#item.sdists === 'allow' });
   }
 
-  /** One item per file, in the order of their names. Throws `conflict`, naming everything that no file can be had for. */
+  /** One item per file, in the order of their names. Throws `conflict`, naming everything that cannot be had at once. */
   async *items(): AsyncGenerator<BundleItem> {
+    await this.#checkIndex();
     const wishes = await wishesOf(this.#item, this.#environment.baseDir);
-    for (const target of this.#targets) {
-      const pins = [...wishes.pins(target), ...(await this.#resolve(wishes.loose, target))];
-      this.#environment.note(`${target.name}: ${pins.length} distributions`);
-      for (const pin of pins) await this.#choose(pin, target);
-    }
-    if (this.#refused.length > 0) {
-      throw new MirrorError(
-        'conflict',
-        'project',
-        `some distributions cannot be had:\n  ${this.#refused.join('\n  ')}`,
-      );
-    }
-    for (const key of [...this.#chosen.keys()].sort()) yield await this.#toItem(this.#chosen.get(key)!);
+    for (const note of wishes.notes) this.#environment.note(note);
+    for (const target of this.#targets) await this.#choose(wishes, target);
+    const refused = [...this.#selection.refused];
+    if (refused.length > 0)
+      throw new MirrorError('conflict', 'project', `some distributions cannot be had:\n  ${refused.join('\n  ')}`);
+    yield* this.#toItems(this.#selection.files());
   }
 
-  async #resolve(loose: Wishes['loose'], target: Target): Promise<Pin[]> {
-    if (loose.length === 0) return [];
-    const uv = await findUv(this.#context, this.#projects, this.#environment.workDir);
-    if (!uv) {
-      throw new MirrorError(
-        'unavailable',
-        'project',
-        'loose requirements need uv: put it on the PATH, set pypi.uv, or give a lock instead',
-      );
-    }
+  async #checkIndex(): Promise<void> {
+    const { index } = this.#item;
+    if (index === undefined || (await this.#origins.named(index))) return;
+    const known = (await this.#origins.list()).map(({ name }) => name).join(', ');
+    throw new MirrorError('bad-request', 'manifest', `index: there is no origin "${index}"; there is ${known}`);
+  }
+
+  async #choose(wishes: Wishes, target: Target): Promise<void> {
+    const pins = wishes.pins(target);
+    const resolved = await this.#resolve(wishes.loose, target, { sdists: this.#item.sdists === 'allow', wishes });
+    this.#environment.note(`${target.name}: ${pins.length + resolved.length} distributions`);
+    for (const pin of [...pins, ...resolved]) await this.#take(pin, target);
+    if (!this.#item.tools) return;
+    for (const tool of TOOLS) await this.#selection.takeNewest(tool, target, 'tools');
+  }
+
+  async #take(pin: Pin, target: Target): Promise<void> {
+    const sdist = await this.#selection.take(pin, target);
+    if (sdist && this.#item.buildRequires) await this.#bringBuildRequirements(sdist, target);
+  }
+
+  /** What builds an sdist is resolved by itself: it need not agree with what is installed. Wheels are preferred. */
+  async #bringBuildRequirements({ project, file }: Chosen, target: Target): Promise<void> {
+    const { entry } = await this.#context.mirror.hold(fileRef(project.origin, project.page.name, file));
+    const open = (range?: { start: number; end: number }) => this.#context.blobs.open(entry.digest, range);
+    const { buildRequires } = await readSdist({ filename: file.filename, size: entry.size, open });
+    const why = `to build ${file.filename}`;
+    const lines = buildRequires.map((text) => ({ text, why }));
+    const refused = new Set<string>();
+    const pins = await this.#resolve(lines, target, { sdists: false, refused });
+    const found = refused.size > 0 ? await this.#resolve(lines, target, { sdists: true }) : pins;
+    for (const pin of found) await this.#take({ ...pin, why: pin.why === why ? why : `${why}: ${pin.why}` }, target);
+  }
+
+  /** Pins for requirements. What has no solution is put on the list of what is refused, and nothing comes of it. */
+  async #resolve(
+    lines: readonly Line[],
+    target: Target,
+    options: { sdists: boolean; wishes?: Wishes; refused?: Set<string> },
+  ): Promise<Pin[]> {
+    const wanted = lines.filter((line) => this.#isWanted(line, target));
+    if (wanted.length === 0) return [];
+    this.#uv ??= findUv(this.#context, this.#projects, this.#environment.workDir);
+    const uv = await this.#uv;
+    if (uv.program === undefined) return this.#withoutResolver(wanted, uv.reason);
     const { url, workDir, signal } = this.#environment;
-    const why = [...new Set(loose.map((line) => line.why))].join(', ');
-    const sdists = this.#item.sdists === 'allow';
-    return resolveRequirements(
-      loose.map(({ text }) => text),
-      why,
-      { uv, index: `${url}/simple/`, target, sdists, workDir, signal },
+    const { index } = this.#item;
+    try {
+      return await resolveRequirements(wanted, {
+        uv: uv.program,
+        index: `${url}/simple/`,
+        firstIndex: index && `${url}/${index}/simple/`,
+        target,
+        sdists: options.sdists,
+        constraints: options.wishes?.constraints,
+        prereleases: options.wishes?.prereleases,
+        workDir,
+        signal,
+      });
+    } catch (error) {
+      if (!isKind(error, 'conflict', 'unsupported')) throw error;
+      (options.refused ?? this.#selection.refused).add(error.message);
+      return [];
+    }
+  }
+
+  #isWanted({ text, why }: Line, target: Target): boolean {
+    const requirement = parseRequirement(text);
+    if (requirement && !requirement.url) return applies(requirement, target.environment);
+    this.#selection.refused.add(`${why} for ${target.name}: "${text.slice(0, 200)}" cannot be had from an index`);
+    return false;
+  }
+
+  /** Requirements that are all pinned can be taken at their word; whether they are complete, the proof tells. */
+  #withoutResolver(lines: readonly Line[], reason: string): Pin[] {
+    const pins = lines.map(({ text, why }) => {
+      const requirement = parseRequirement(text)!;
+      return { project: requirement.name, version: pinnedVersion(requirement), why };
+    });
+    if (pins.every((pin): pin is Pin => pin.version !== undefined)) return pins;
+    throw new MirrorError(
+      'unavailable',
+      'project',
+      `requirements that are not pinned need uv, the resolver: ${reason}. Put uv on the PATH, set pypi.uv, or give an exact lock`,
     );
   }
 
-  async #choose(pin: Pin, target: Target): Promise<void> {
-    const project = await this.#projects.find(pin.project);
-    const { sha256 } = pin;
-    const allowed = sha256
-      ? project.page.files.filter((file) => file.hashes.sha256 && sha256.has(file.hashes.sha256))
-      : project.page.files;
-    const files = filesOf(allowed, pin.version);
-    const wheel = bestWheel(files, target);
-    if (wheel) return this.#add(project, wheel, pin, target);
-    const sdist = sdistOf(files);
-    if (!sdist) {
-      const known = filesOf(project.page.files, pin.version).length > 0;
-      const why =
-        known && sha256 ? 'no file with a hash of the lock' : known ? 'no wheel' : 'the index has no such version';
-      this.#refused.push(`${pin.project} ${pin.version} for ${target.name}: ${why}`);
-    } else if (this.#item.sdists === 'deny') {
-      this.#refused.push(
-        `${pin.project} ${pin.version} for ${target.name}: no wheel, only ${sdist.filename} (set "sdists: allow" to bring it with what it needs to be built)`,
-      );
-    } else if (!this.#chosen.get(sdist.filename)?.targets.has(target.id)) {
-      this.#add(project, sdist, pin, target);
-      if (this.#item.buildRequires) await this.#bringBuildRequirements(project, sdist, target);
+  async *#toItems(files: readonly Chosen[]): AsyncGenerator<BundleItem> {
+    const ids = new Set<string>();
+    for (let index = 0; index < files.length; index += AT_ONCE) {
+      this.#environment.signal.throwIfAborted();
+      const items = await Promise.all(files.slice(index, index + AT_ONCE).map((chosen) => this.#toItem(chosen)));
+      for (const [offset, item] of items.entries()) {
+        // two indexes may each have their own file of one name
+        const id = ids.has(item.id) ? `${item.id}@${files[index + offset]!.project.origin}` : item.id;
+        ids.add(id);
+        yield { ...item, id };
+      }
     }
-  }
-
-  #add(project: Project, file: FileRecord, pin: Pin, target: Target): void {
-    const chosen = this.#chosen.get(file.filename) ?? {
-      project,
-      file,
-      version: pin.version,
-      why: new Set(),
-      targets: new Set(),
-    };
-    chosen.why.add(pin.why);
-    chosen.targets.add(target.id);
-    this.#chosen.set(file.filename, chosen);
-  }
-
-  /** What builds an sdist is resolved by itself: it need not agree with what is installed. */
-  async #bringBuildRequirements(project: Project, sdist: FileRecord, target: Target): Promise<void> {
-    const { entry } = await this.#context.mirror.hold(fileRef(project.origin, project.page.name, sdist));
-    const requirements = await buildRequirements(sdist.filename, await this.#context.blobs.open(entry.digest));
-    const why = `to build ${sdist.filename}`;
-    for (const pin of await this.#resolve(
-      requirements.map((text) => ({ text, why })),
-      target,
-    ))
-      await this.#choose(pin, target);
   }
 
   async #toItem({ project, file, version, why, targets }: Chosen): Promise<BundleItem> {
@@ -163,7 +170,7 @@ class Closure {
     const { origin } = project;
     const owner = await this.#origins.named(origin);
     const refs = [fileRef(origin, name, file)];
-    const metadata = isWheel(file.filename) ? await this.#metadata(project, file) : undefined;
+    const metadata = isWheel(file.filename) ? await this.#metadata({ project, file }) : undefined;
     if (metadata) refs.push(metadata.ref);
     if (owner) refs.push(pageRef(owner, name, this.#context.config));
     const { provenance } = file;
@@ -187,7 +194,7 @@ class Closure {
   }
 
   /** Sees to it that the METADATA is held, whoever had it. */
-  async #metadata(project: Project, file: FileRecord) {
+  async #metadata({ project, file }: Pick<Chosen, 'project' | 'file'>) {
     const { facts } = await metadataResource(this.#context, project.origin, project.page.name, file);
     const ref = { ...metadataRef(project.origin, project.page.name, file), promised: undefined };
     return { ref, sha256: (facts as { digest?: string }).digest?.slice('sha256:'.length) };

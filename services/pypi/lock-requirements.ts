@@ -1,73 +1,104 @@
 import { MirrorError } from '../../shared/model/errors.ts';
-import type { Line, Pin, Wishes } from './locks.ts';
 import { applies, parseRequirement, type Requirement } from './python/requirement.ts';
-import type { Target } from './python/target.ts';
+import { type Line, noWishes, type Pin, type Wishes } from './wishes.ts';
 
 interface Parsed extends Line {
   requirement: Requirement;
-  sha256: Set<string>;
+  hashes: Set<string>;
 }
 
-/** Options of pip that say where from: that is the mirror's to decide. */
-const PLACES =
-  /^(-i|-c|-f|--index-url|--extra-index-url|--find-links|--trusted-host|--no-index|--constraint|--prefer-binary|--only-binary|--no-binary|--require-hashes|--pre|--use-feature)\b/;
+/** Where things come from is the mirror's to decide. */
+const PLACES = /^(-i|-f|--index-url|--pypi-url|--extra-index-url|--find-links|--no-index|--trusted-host)(?![\w-])/;
+/** What has no meaning here: which kinds of files are taken is said by the manifest. */
+const WITHOUT_MEANING =
+  /^(--prefer-binary|--only-binary|--no-binary|--require-hashes|--use-feature|--no-deps)(?![\w-])/;
+const LOCAL = /^(-e\s*|--editable[\s=]+)|^(\.{1,2}(\/|\[|$)|\/|file:)|^[^@;]+\.(whl|zip|tar\.gz)$/;
 
 /**
- * Requirements lines. With hashes on every one (pip's own rule: then all must be pinned and complete), or when the
- * manifest says so, they are a lock; else they are wishes for the resolver, pins included.
+ * Requirements lines (https://pip.pypa.io/en/stable/reference/requirements-file-format/). With hashes they are a lock
+ * ("if any requirement has a hash, all must"), and when the manifest says so; else they are wishes for the resolver.
  */
-export function readRequirements(lines: readonly Line[], exact: boolean): Wishes {
-  const parsed = lines.filter(({ text }) => !PLACES.test(text)).map(parseLine);
-  const isLock = exact || (parsed.length > 0 && parsed.every(({ sha256 }) => sha256.size > 0));
-  if (!isLock)
-    return {
-      pins: () => [],
-      loose: parsed.map(({ text, why }) => ({ text: text.replace(/\s+--hash=\S+/g, ''), why })),
-    };
-  return {
-    pins: (target) => parsed.filter(({ requirement }) => applies(requirement, target.environment)).map(pinOf),
-    loose: [],
-  };
+export function readRequirements(lines: readonly Line[], exact: boolean, constraints: readonly Line[] = []): Wishes {
+  const wishes = noWishes();
+  const parsed: Parsed[] = [];
+  const local: Line[] = [];
+  for (const line of lines) {
+    if (/^--pre$/.test(line.text)) wishes.prereleases = true;
+    else if (PLACES.test(line.text)) wishes.notes.push(`${line.why}: left out, the mirror's origins are asked instead`);
+    else if (LOCAL.test(line.text)) local.push(line);
+    else if (line.text.startsWith('-') && !WITHOUT_MEANING.test(line.text))
+      throw refused(line, `"${line.text.slice(0, 80)}" is no option that is known here`);
+    else if (!line.text.startsWith('-')) parsed.push(parseLine(line));
+  }
+  const isLock = exact || parsed.some(({ hashes }) => hashes.size > 0);
+  if (!isLock) {
+    refuseLocal(local);
+    wishes.loose = parsed.map(({ text, why }) => ({ text: splitOptions(text)[0], why }));
+    wishes.constraints = constraints.map((line) => splitOptions(parseLine(line).text)[0]);
+    return wishes;
+  }
+  for (const { why, text } of local) wishes.notes.push(`${why}: left out, ${text} is not from an index`);
+  const pinned = parsed.map((one) => ({ ...one, pin: pinOf(one, !exact) }));
+  wishes.pins = ({ environment }) =>
+    pinned.filter(({ requirement }) => applies(requirement, environment)).map(({ pin }) => pin);
+  return wishes;
+}
+
+/** The requirement, then its options. */
+function splitOptions(text: string): [string, ...string[]] {
+  return text.split(/\s+(?=--[a-z])/) as [string, ...string[]];
 }
 
 function parseLine(line: Line): Parsed {
-  const [text, ...options] = line.text.split(/\s+(?=--)/);
-  const requirement = parseRequirement(text!);
-  if (!requirement)
-    throw new MirrorError('bad-request', 'manifest', `${line.why}: "${line.text.slice(0, 200)}" is no requirement`);
+  const [text, ...options] = splitOptions(line.text);
+  const requirement = parseRequirement(text);
+  if (!requirement) throw refused(line, `"${text.slice(0, 200)}" is no requirement`);
   if (requirement.url)
-    throw new MirrorError(
-      'bad-request',
-      'manifest',
-      `${line.why}: ${requirement.name} is taken from an address, not from an index; upload it to the site instead`,
+    throw refused(
+      line,
+      `${requirement.name} is taken from an address, not from an index; upload it to the site instead`,
     );
-  const sha256 = options
-    .map((option) => /^--hash=sha256:([0-9a-f]{64})$/.exec(option.trim())?.[1])
-    .filter((hex) => hex !== undefined);
-  return { ...line, requirement, sha256: new Set(sha256) };
+  const hashes = options.map((option) => /^--hash[\s=]+(\w+:[0-9a-fA-F]+)$/.exec(option.trim())?.[1]?.toLowerCase());
+  return { ...line, requirement, hashes: new Set(hashes.filter((hash) => hash !== undefined)) };
 }
 
-function pinOf({ requirement, sha256, why }: Parsed): Pin {
-  const { clauses } = requirement.specifiers;
-  const [only] = clauses;
-  if (clauses.length !== 1 || !only || only.prefix || (only.operator !== '==' && only.operator !== '===')) {
-    throw new MirrorError(
-      'bad-request',
-      'manifest',
-      `${why}: ${requirement.name} is not pinned with "==", as a lock must be`,
-    );
+/** @param hashed every line must have a hash, since one has */
+function pinOf({ requirement, hashes, ...line }: Parsed, hashed: boolean): Pin {
+  const version = pinnedVersion(requirement);
+  if (version === undefined) throw refused(line, `${requirement.name} is not pinned with "==", as a lock must be`);
+  if (hashed && hashes.size === 0)
+    throw refused(line, `${requirement.name} has no hash, and others have: a lock has them for all`);
+  return { project: requirement.name, version, why: line.why, ...(hashes.size > 0 ? { hashes } : {}) };
+}
+
+/** The one version that a requirement allows, when it is an exact one. */
+export function pinnedVersion({ specifiers }: Requirement): string | undefined {
+  const [only, ...others] = specifiers.clauses;
+  if (!only || others.length > 0 || only.prefix || !/^===?$/.test(only.operator)) return undefined;
+  return only.text;
+}
+
+function refuseLocal(local: readonly Line[]): void {
+  const [first] = local;
+  if (first) throw refused(first, `${first.text} is not from an index; name what it needs, or give a lock of it`);
+}
+
+function refused(line: Line, message: string): MirrorError {
+  return new MirrorError('bad-request', 'manifest', `${line.why}: ${message}`);
+}
+
+/** The lines that a resolver printed: each a pin, and who asked for it (`# via requests`). */
+export function readResolved(output: string, whyOf: (via: string[], project: string) => string): Pin[] {
+  const pins: Pin[] = [];
+  for (const line of output.split('\n')) {
+    const [text, via] = line.split(/\s+#\s*via\s+/) as [string, string?];
+    if (text.trim() === '' || /^\s*[#-]/.test(text)) continue;
+    const requirement = parseRequirement(text.replace(/\s+#.*$/, ''));
+    const version = requirement && pinnedVersion(requirement);
+    if (!requirement || version === undefined)
+      throw new MirrorError('internal', 'project', `the resolver said "${line.slice(0, 200)}", which is no pin`);
+    const names = via?.split(',').map((name) => name.trim()) ?? [];
+    pins.push({ project: requirement.name, version, why: whyOf(names, requirement.name) });
   }
-  return { project: requirement.name, version: only.text, why, ...(sha256.size > 0 ? { sha256 } : {}) };
-}
-
-/** The lines that a resolver printed: pins, with a marker now and then. */
-export function readResolved(output: string, why: string, target: Target): Pin[] {
-  const lines = output
-    .split('\n')
-    .map((text) => text.replace(/(^|\s)#.*$/, '').trim())
-    .filter((text) => text !== '' && !text.startsWith('-'));
-  return readRequirements(
-    lines.map((text) => ({ text, why })),
-    true,
-  ).pins(target);
+  return pins;
 }

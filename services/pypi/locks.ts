@@ -5,72 +5,64 @@ import { MirrorError } from '../../shared/model/errors.ts';
 import { readPylock } from './lock-pylock.ts';
 import { readRequirements } from './lock-requirements.ts';
 import { readUvLock } from './lock-uv.ts';
-import type { Target } from './python/target.ts';
+import type { Line, LockOptions, Wishes } from './wishes.ts';
 
-/** One distribution that a target gets. */
-export interface Pin {
-  /** Normalised. */
-  project: string;
-  version: string;
-  /** sha256 digests of the files that the lock allows; any file of the version when unset. */
-  sha256?: ReadonlySet<string>;
-  /** Where it was asked for: `uv.lock`, `requirements.txt:3`. */
-  why: string;
-}
-
-/** What a manifest item comes to, for each target. */
-export interface Wishes {
-  /** Exact for this target. */
-  pins(target: Target): Pin[];
-  /** Requirements that a resolver must turn into pins. */
-  loose: { text: string; why: string }[];
-}
-
-export interface LockOptions {
-  extras: readonly string[];
-  groups: readonly string[];
-}
-
-/** Reads an exact lock by its name: `uv.lock`, `pylock.toml`, `pylock.<name>.toml`. */
+/** Reads an exact lock by its name: `uv.lock`, `<script>.py.lock`, `pylock.toml`, `pylock.<name>.toml`. */
 export async function readLock(file: string, baseDir: string, options: LockOptions): Promise<Wishes> {
   const path = resolve(baseDir, file);
   const name = basename(path);
+  const isUv = name === 'uv.lock' || name.endsWith('.py.lock');
+  if (!isUv && !/^pylock(\.[^.]+)?\.toml$/.test(name)) {
+    throw new MirrorError(
+      'bad-request',
+      'manifest',
+      `${file}: a lock is uv.lock, <script>.py.lock, pylock.toml or pylock.<name>.toml; others go under "requirements"`,
+    );
+  }
   const table = toml(await read(path, file), file);
-  if (name === 'uv.lock') return { pins: (target) => readUvLock(table, target, options, file), loose: [] };
-  if (/^pylock(\..+)?\.toml$/.test(name))
-    return { pins: (target) => readPylock(table, target, options, file), loose: [] };
-  throw new MirrorError(
-    'bad-request',
-    'manifest',
-    `${file}: a lock is uv.lock, pylock.toml or pylock.<name>.toml; others go under "requirements"`,
-  );
+  return isUv ? readUvLock(table, options, file) : readPylock(table, options, file);
 }
 
 /** Reads requirements files, with those that they name. */
 export async function readRequirementFiles(files: readonly string[], baseDir: string, exact: boolean): Promise<Wishes> {
-  const lines = [];
-  for (const file of files) lines.push(...(await collect(resolve(baseDir, file), file, new Set())));
-  return readRequirements(lines, exact);
+  const found: Found = { lines: [], constraints: [], seen: new Set() };
+  for (const file of files) await collect(resolve(baseDir, file), file, found, found.lines);
+  return readRequirements(found.lines, exact, found.constraints);
 }
 
-export interface Line {
-  text: string;
-  why: string;
+interface Found {
+  lines: Line[];
+  constraints: Line[];
+  seen: Set<string>;
 }
 
-/** Lines with continuations joined and comments gone; `-r` is followed. */
-async function collect(path: string, shown: string, seen: Set<string>): Promise<Line[]> {
-  if (seen.has(path)) return [];
-  seen.add(path);
-  const lines: Line[] = [];
-  const joined = (await read(path, shown)).replace(/\\\r?\n/g, ' ');
-  for (const [index, raw] of joined.split(/\r?\n/).entries()) {
-    const text = raw.replace(/(^|\s)#.*$/, '').trim();
-    const nested = /^(?:-r|--requirement)[\s=]+(\S+)$/.exec(text)?.[1];
-    if (nested) lines.push(...(await collect(join(dirname(path), nested), nested, seen)));
-    else if (text !== '') lines.push({ text, why: `${shown}:${index + 1}` });
+/** Lines with continuations joined and comments gone; `-r` and `-c` are followed. */
+async function collect(path: string, shown: string, found: Found, into: Line[]): Promise<void> {
+  if (found.seen.has(path)) return;
+  found.seen.add(path);
+  for (const { text, line } of logicalLines(await read(path, shown))) {
+    const nested = /^(?:(-r|--requirement)|(-c|--constraint))(?:\s+|\s*=\s*|(?<=-[rc]))(\S+)$/.exec(text);
+    if (nested) {
+      const file = nested[3]!;
+      await collect(join(dirname(path), file), file, found, nested[1] ? into : found.constraints);
+    } else if (text !== '') into.push({ text, why: `${shown}:${line}` });
   }
-  return lines;
+}
+
+function* logicalLines(text: string): Generator<{ text: string; line: number }> {
+  let open = '';
+  let start = 0;
+  for (const [index, raw] of text.split(/\r?\n/).entries()) {
+    if (open === '') start = index + 1;
+    // a comment may stand among continued lines
+    const part = raw.replace(/(^|\s)#.*$/, '$1');
+    const isOpen = part.endsWith('\\') || (open !== '' && /^\s*#/.test(raw));
+    open += part.endsWith('\\') ? `${part.slice(0, -1)} ` : part;
+    if (isOpen) continue;
+    yield { text: open.trim(), line: start };
+    open = '';
+  }
+  yield { text: open.trim(), line: start };
 }
 
 async function read(path: string, shown: string): Promise<string> {
