@@ -1,8 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { LineCounter, parseDocument } from 'yaml';
+import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { MirrorError } from '../model/errors.ts';
 import { type Listener, listenerSchema, type SuiteConfig, suiteSchema } from './schema.ts';
+import { noSettingsFile, type Problem, readSettingsFile, type SettingsFile } from './settings-file.ts';
 import { nearest, readVariable, type Setting, settingsOf } from './variables.ts';
 
 /** What the loader must know of a service. */
@@ -27,11 +27,6 @@ export function environment(): Environment {
   return process.env;
 }
 
-interface Problem {
-  where: string;
-  message: string;
-}
-
 /**
  * Reads settings: defaults, then a file, then variables. Every problem is told at once, each with its key, its line or
  * variable, and what would be right.
@@ -46,15 +41,19 @@ export function loadConfig(options: {
   overrides?: Record<string, unknown>;
 }): Config {
   const file = options.file ?? (existsSync('larder.yaml') ? 'larder.yaml' : undefined);
-  const problems: Problem[] = [];
-  const source = file === undefined ? emptySource() : readFile(file, problems);
+  const source = file === undefined ? noSettingsFile() : readSettingsFile(file);
+  const problems = [...source.problems];
   const schema = suiteSchema.extend(
     Object.fromEntries(options.sections.map((section) => [section.name, sectionSchema(section)])),
   );
   const settings = settingsOf(schema);
+  leaveOutEmpty(source.value, settings);
   const origins = applyVariables(source.value, settings, options.env, problems);
-  for (const [key, value] of Object.entries(options.overrides ?? {}))
-    if (value !== undefined) source.value[key] = value;
+  for (const [key, value] of Object.entries(options.overrides ?? {})) {
+    if (value === undefined) continue;
+    source.value[key] = value;
+    origins.set(key, `--${key}`);
+  }
   const parsed = schema.safeParse(source.value);
   if (!parsed.success)
     problems.push(...parsed.error.issues.map((issue) => problemOf(issue, source, origins, settings)));
@@ -81,41 +80,16 @@ function split(data: Record<string, unknown>, sections: readonly Section[], file
   return { suite: suite as SuiteConfig, services, file };
 }
 
-interface Source {
-  value: Record<string, unknown>;
-  /** Where a key stands: `larder.yaml line 4`. */
-  lineOf(path: readonly PropertyKey[]): string | undefined;
-}
-
-function emptySource(): Source {
-  return { value: {}, lineOf: () => undefined };
-}
-
-function readFile(file: string, problems: Problem[]): Source {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw refusal([{ where: file, message: `the file cannot be read (${(error as NodeJS.ErrnoException).code})` }]);
-  }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  for (const error of document.errors)
-    problems.push({
-      where: `${file} line ${lines.linePos(error.pos[0]).line}`,
-      message: error.message.split('\n')[0]!,
-    });
-  const value = document.errors.length > 0 ? {} : (document.toJS() ?? {});
-  if (typeof value !== 'object' || Array.isArray(value))
-    throw refusal([{ where: file, message: 'settings are keys and values' }]);
-  const lineOf = (path: readonly PropertyKey[]) => {
-    for (let length = path.length; length > 0; length -= 1) {
-      const node = document.getIn(path.slice(0, length) as string[], true) as { range?: number[] } | undefined;
-      if (node?.range) return `${file} line ${lines.linePos(node.range[0]!).line}`;
+/** A known key with nothing behind it, as a section whose keys are all commented out, is one that is left out. */
+function leaveOutEmpty(value: Record<string, unknown>, settings: readonly Setting[]): void {
+  for (const { path } of settings) {
+    let place: Record<string, unknown> | undefined = value;
+    for (const key of path) {
+      if (typeof place !== 'object') break;
+      if (place[key] === null) delete place[key];
+      place = place[key] as Record<string, unknown> | undefined;
     }
-    return undefined;
-  };
-  return { value, lineOf };
+  }
 }
 
 /** Puts variables over the file. @returns which variable a key came from */
@@ -139,30 +113,34 @@ function applyVariables(
     origins.set(setting.path.join('.'), name);
   }
   const gap = env.AIRGAPPED_MODE?.trim().toLowerCase();
-  if (gap === 'true' || gap === '1') value.mode = 'airgapped';
-  else if (gap !== undefined && !['', 'false', '0'].includes(gap))
+  if (gap === 'true' || gap === '1') {
+    value.mode = 'airgapped';
+    origins.set('mode', 'AIRGAPPED_MODE');
+  } else if (gap !== undefined && !['', 'false', '0'].includes(gap))
     problems.push({ where: 'AIRGAPPED_MODE', message: 'true or false' });
-  applyProxies(value, env);
+  applyProxies(value, env, origins);
   return origins;
 }
 
-/** The variables that every client knows, where nothing of ours is set. */
-function applyProxies(value: Record<string, unknown>, env: Environment): void {
-  const known = {
-    httpProxy: env.HTTP_PROXY ?? env.http_proxy,
-    httpsProxy: env.HTTPS_PROXY ?? env.https_proxy,
-    noProxy: env.NO_PROXY ?? env.no_proxy,
-  };
+/** The variables that every client knows, where nothing of ours is set. Many leave the scheme out, as clients allow. */
+function applyProxies(value: Record<string, unknown>, env: Environment, origins: Map<string, string>): void {
+  const known = { httpProxy: 'HTTP_PROXY', httpsProxy: 'HTTPS_PROXY', noProxy: 'NO_PROXY' };
   const upstream = value.upstream as Record<string, unknown> | undefined;
-  for (const [key, text] of Object.entries(known)) {
-    if (text && upstream?.[key] === undefined) setIn(value, ['upstream', key], text);
+  for (const [key, name] of Object.entries(known)) {
+    const variable = env[name] ? name : name.toLowerCase();
+    const text = env[variable];
+    if (!text || upstream?.[key] !== undefined) continue;
+    setIn(value, ['upstream', key], key === 'noProxy' || text.includes('://') ? text : `http://${text}`);
+    origins.set(`upstream.${key}`, variable);
   }
 }
 
 function setIn(value: Record<string, unknown>, path: readonly string[], to: unknown): void {
   let place = value;
   for (const key of path.slice(0, -1)) {
-    if (typeof place[key] !== 'object' || place[key] === null) place[key] = {};
+    place[key] ??= {};
+    // what is no section stays as it is, to be refused as that
+    if (typeof place[key] !== 'object') return;
     place = place[key] as Record<string, unknown>;
   }
   place[path.at(-1)!] = to;
@@ -170,12 +148,14 @@ function setIn(value: Record<string, unknown>, path: readonly string[], to: unkn
 
 function problemOf(
   issue: z.core.$ZodIssue,
-  source: Source,
+  source: SettingsFile,
   origins: Map<string, string>,
   settings: readonly Setting[],
 ): Problem {
   const key = issue.path.join('.');
-  const origin = origins.get(key);
+  const origin = issue.path
+    .map((_, length) => origins.get(issue.path.slice(0, length + 1).join('.')))
+    .findLast((found) => found !== undefined);
   const where = [key || 'settings', origin ?? source.lineOf(issue.path)].filter(Boolean).join(', ');
   if (issue.code !== 'unrecognized_keys') return { where, message: issue.message };
   const known = settings
@@ -189,7 +169,7 @@ function problemOf(
   return { where: [key || 'settings', line].filter(Boolean).join(', '), message: `there is no ${words.join(', ')}` };
 }
 
-function refusal(problems: Problem[]): MirrorError {
+function refusal(problems: readonly Problem[]): MirrorError {
   const shown = problems.map(({ where, message }) => `  ${where}: ${message}`).join('\n');
   return new MirrorError(
     'bad-request',

@@ -2,16 +2,17 @@ import { z } from 'zod';
 
 const port = z.number().int().min(0).max(65_535);
 const seconds = z.number().positive().max(86_400);
-const url = z.url({ protocol: /^https?$/ });
+const url = z.url({ protocol: /^https?$/, error: 'an address like http://host:port is expected' });
+const text = z.string().min(1, 'it must not be empty');
 
 /** Settings of the whole suite. Every key has its default here, and its line in config/larder.yaml. */
 export const suiteSchema = z.strictObject({
   mode: z.enum(['connected', 'airgapped']).default('connected'),
-  store: z.string().min(1).default('./data'),
-  storeAccessKey: z.string().optional(),
-  storeSecretKey: z.string().optional(),
-  workDir: z.string().optional(),
-  listen: z.string().min(1).default('127.0.0.1'),
+  store: text.default('./data'),
+  storeAccessKey: text.optional(),
+  storeSecretKey: text.optional(),
+  workDir: text.optional(),
+  listen: text.default('127.0.0.1'),
   publicUrl: url.optional(),
   drainSeconds: seconds.default(20),
   admin: z.strictObject({ port: port.default(9090) }).prefault({}),
@@ -24,7 +25,7 @@ export const suiteSchema = z.strictObject({
       httpProxy: url.optional(),
       httpsProxy: url.optional(),
       noProxy: z.string().optional(),
-      caFile: z.string().optional(),
+      caFile: text.optional(),
       connectSeconds: seconds.default(10),
       headersSeconds: seconds.default(30),
       idleSeconds: seconds.default(60),

@@ -33,22 +33,26 @@ function unwrap(schema: z.ZodType): z.ZodType {
   return inner;
 }
 
-/** What the text of a variable means to its setting: a word, a number, a list by commas, JSON. */
+/** What the text of a variable means to its setting: a text as it stands, a number, a list by commas, JSON. */
 export function readVariable(setting: Setting, text: string): unknown {
+  const structure = readYaml(text);
   const readings = [
-    readYaml(text),
     text,
+    structure,
     text
       .split(',')
       .map((part) => part.trim())
       .filter((part) => part !== ''),
   ];
-  return readings.find((reading) => setting.schema.safeParse(reading).success) ?? text;
+  const right = readings.find((reading) => setting.schema.safeParse(reading).success);
+  if (right !== undefined) return right;
+  // what is wrong inside of a list or an object is better told than that it is a text
+  return typeof structure === 'object' && structure !== null ? structure : text;
 }
 
 function readYaml(text: string): unknown {
   try {
-    return parse(text);
+    return parse(text, { logLevel: 'silent' });
   } catch {
     return text;
   }
