@@ -40,11 +40,21 @@ export async function writeSynced(
   try {
     const written = Buffer.isBuffer(body) ? await writeAll(file, [body]) : await writeStream(file, body, size);
     if (size !== undefined && size !== written) throw wrongSize(size, written);
-    await file.sync();
-    return statOf(await file.stat({ bigint: true }));
+    return await synced(file);
   } finally {
     await file.close();
   }
+}
+
+/**
+ * Brings a file to the disk, dated now. The system's own dates stand still for some milliseconds, and a file that was
+ * just made may have the inode of one that was just replaced: without a finer date the two would have the same etag.
+ */
+export async function synced(file: FileHandle): Promise<ObjectStat> {
+  const milliseconds = Date.now() + Number(process.hrtime.bigint() % 1_000_000n) / 1_000_000;
+  await file.utimes(milliseconds / 1000, milliseconds / 1000);
+  await file.sync();
+  return statOf(await file.stat({ bigint: true }));
 }
 
 /** Gathers chunks into writes of 1 MiB; while one is on its way to the disk, the next is gathered. */

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type ByteRange, lengthOf } from '../model/byte-range.ts';
 import { fromSystemError, MirrorError } from '../model/errors.ts';
-import { absentOr, CHUNK, isTaken, readSmall, statOf, syncFolder, writeSynced } from './disk-files.ts';
+import { absentOr, CHUNK, isTaken, readSmall, statOf, synced, syncFolder, writeSynced } from './disk-files.ts';
 import { DiskLock } from './disk-lock.ts';
 import { type Walked, walk } from './disk-walk.ts';
 import type { ObjectStat, ObjectStore, PutOptions, PutOutcome } from './object-store.ts';
@@ -110,8 +110,11 @@ export class DiskStore implements ObjectStore {
     const path = join(this.#tmp, temporaryName());
     try {
       const source = this.#path(from);
-      await link(source, path).catch(() => copyFile(source, path, constants.COPYFILE_FICLONE));
-      await this.#name(path, to, await syncedFile(path), {});
+      await link(source, path).catch(async () => {
+        await copyFile(source, path, constants.COPYFILE_FICLONE);
+        await syncedFile(path);
+      });
+      await this.#name(path, to, statOf(await lstat(path, { bigint: true })), {});
       return true;
     } catch (error) {
       throw fromSystemError(error, 'store');
@@ -225,8 +228,7 @@ export class DiskStore implements ObjectStore {
 async function syncedFile(path: string): Promise<ObjectStat> {
   const file = await open(path, READ);
   try {
-    await file.sync();
-    return statOf(await file.stat({ bigint: true }));
+    return await synced(file);
   } finally {
     await file.close();
   }

@@ -1,6 +1,6 @@
 import { lstat, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { absentOr } from './disk-files.ts';
+import { absentOr, statOf } from './disk-files.ts';
 import { LOCAL } from './paths.ts';
 
 export interface Walked {
@@ -70,6 +70,8 @@ function isWanted({ prefix, after }: Walk, key: string): boolean {
 }
 
 async function fileAt(root: string, key: string): Promise<Walked | undefined> {
-  const found = await absentOr(() => lstat(join(root, key)));
-  return found?.isFile() ? { key, size: found.size, modified: new Date(Math.floor(found.mtimeMs)) } : undefined;
+  const found = await absentOr(() => lstat(join(root, key), { bigint: true }));
+  if (!found?.isFile()) return undefined;
+  const { size, modified } = statOf(found);
+  return { key, size, modified };
 }

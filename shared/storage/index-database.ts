@@ -39,6 +39,9 @@ const SCHEMA = `
 
 /** How long a writer waits for a writer of another process, in milliseconds. */
 const BUSY = 10_000;
+/** What SQLite calls a file that another holds; and one that is spoilt, or is no database. */
+const LOCKED = 5;
+const DAMAGED = [11, 26];
 
 /** The file of the index: opened, made anew where it is no good, and asked through statements that are kept. */
 export class IndexDatabase {
@@ -54,21 +57,26 @@ export class IndexDatabase {
   }
 
   #open(): DatabaseSync {
-    let database: DatabaseSync | undefined;
-    try {
-      database = new DatabaseSync(this.#path, { timeout: BUSY });
-      database.exec(TUNING);
-      if (prepared(database)) {
-        this.#inode = inodeOf(this.#path);
-        return database;
+    for (const until = Date.now() + BUSY; ; ) {
+      let database: DatabaseSync | undefined;
+      let isSpoilt = true;
+      try {
+        database = new DatabaseSync(this.#path, { timeout: BUSY });
+        database.exec(TUNING);
+        if (prepared(database)) {
+          this.#inode = inodeOf(this.#path);
+          return database;
+        }
+      } catch (error) {
+        const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+        isSpoilt = DAMAGED.includes(code);
+        if (!isSpoilt && (code !== LOCKED || Date.now() > until)) throw error;
       }
-    } catch (error) {
-      // 11 and 26: the file is damaged, or no database
-      if (![11, 26].includes((error as { errcode?: number }).errcode ?? 0)) throw error;
+      database?.close();
+      if (isSpoilt) removeDatabase(this.#path);
+      // Two who make the file at once: SQLite does not wait for the other while it changes the journal's mode.
+      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5 + Math.random() * 20);
     }
-    database?.close();
-    removeDatabase(this.#path);
-    return this.#open();
   }
 
   /** Opens it again when the file was deleted or replaced under our feet; true when that was so. */

@@ -248,6 +248,14 @@ describe('two processes over one directory', () => {
     expect(await writer.ask('keys', 's')).toEqual(['theirs']);
   });
 
+  test('several that make the same new directory at once all get it', async () => {
+    const root = join(await scratch(), 'store');
+    const writers = Array.from({ length: 4 }, () => new Writer(root));
+    await Promise.all(writers.map((writer, at) => writer.ask('put', 's', entryOf(`k${at}`))));
+    const keys = await Promise.all(writers.map((writer) => writer.ask('keys', 's')));
+    for (const found of keys) expect(found).toEqual(['k0', 'k1', 'k2', 'k3']);
+  });
+
   test('of two that put a name which must be new, one wins', async () => {
     const root = join(await scratch(), 'store');
     const catalog = (await opened(root)).catalog('s');

@@ -161,6 +161,17 @@ describe('folders', () => {
   });
 });
 
+test('no two puts have the same etag, however close they follow on each other', async () => {
+  const { store } = await diskStore();
+  const etags = new Set<string>();
+  for (let turn = 0; turn < 300; turn += 1) {
+    const outcome = await store.put('a', Buffer.from('same size'));
+    etags.add(outcome.stored ? outcome.etag : '');
+    if (turn % 2 === 0) await store.delete('a');
+  }
+  expect(etags.size).toBe(300);
+});
+
 test('a copy takes no further room', async () => {
   const { root, store } = await diskStore();
   await store.put('a/one', Buffer.alloc(100_000));
