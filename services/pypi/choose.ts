@@ -69,7 +69,8 @@ export function filesOf(files: readonly FileRecord[], version: string): FileReco
 
 /** The source distribution among files of one version. */
 export function sdistOf(files: readonly FileRecord[]): FileRecord | undefined {
-  const sdists = files.filter((file) => parseFilename(file.filename)?.kind === 'sdist');
+  // eggs and Windows installers are told as sdists by their names, and nobody builds from them
+  const sdists = files.filter(({ filename }) => /\.(tar(\.\w+)?|tgz|zip)$/.test(filename) && parseFilename(filename));
   return sdists.find((file) => /\.(tar\.gz|tgz|zip)$/.test(file.filename)) ?? sdists[0];
 }
 
