@@ -2,6 +2,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 
+/** The large wheel is no zip: nobody looks into it when its METADATA stands beside it. */
+const METADATA = 'Metadata-Version: 2.1\nName: payload\nVersion: 1.0\n';
+
 /** Files of the project `big`: PyPI's largest pages are of this size. */
 const FILES = 2000;
 
@@ -34,6 +37,7 @@ export async function startIndexOrigin(options: { fileBytes: number; bytesPerSec
         res,
         project('payload', ['1.0'], [fileOf(filename, `/files/${filename}`, sha256, options.fileBytes)]),
       );
+    if (path === `/files/${filename}.metadata`) return void res.end(METADATA);
     if (path !== `/files/${filename}`) {
       res.writeHead(404).end();
       return;
@@ -93,7 +97,7 @@ function project(name: string, versions: string[], files: unknown[]): unknown {
 }
 
 function fileOf(filename: string, url: string, sha256: string, size: number): unknown {
-  const metadata = { sha256: createHash('sha256').update(`m${filename}`).digest('hex') };
+  const metadata = { sha256: createHash('sha256').update(METADATA).digest('hex') };
   return {
     filename,
     url,

@@ -1,0 +1,36 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { join, resolve } from 'node:path';
+import { benchBundles } from './bundles.ts';
+import { benchFanOut } from './fan-out.ts';
+import { benchFiles } from './files.ts';
+import { benchPages } from './pages.ts';
+import { benchStart } from './start.ts';
+import { type Row, tableOf } from './table.ts';
+
+/** `npm run bench [name…]`: figures beside a peer's in the same run. Needs wrk, curl and nginx. */
+const BENCHES: Record<string, () => Promise<Row[]>> = {
+  start: benchStart,
+  pages: benchPages,
+  files: benchFiles,
+  'fan-out': benchFanOut,
+  bundles: benchBundles,
+};
+
+const asked = process.argv.slice(2);
+const rows: Row[] = [];
+for (const [name, bench] of Object.entries(BENCHES)) {
+  if (asked.length > 0 && !asked.includes(name)) continue;
+  process.stderr.write(`${name} …\n`);
+  const found = await bench();
+  process.stderr.write(tableOf(found));
+  rows.push(...found);
+}
+const date = new Date().toISOString().slice(0, 10);
+const machine = `${cpus().length} cores (${cpus()[0]!.model}), Node ${process.version}, ${date}. Ratios hold within this run; single figures swing with the machine.`;
+process.stdout.write(`${tableOf(rows)}\n${machine}\n`);
+if (asked.length === 0) {
+  const folder = resolve(import.meta.dirname, '../../test/bench/results');
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, `${date}.md`), `# Bench of ${date}\n\n${tableOf(rows)}\n${machine}\n`);
+}
