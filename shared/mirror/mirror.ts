@@ -104,9 +104,7 @@ export class Mirror {
     if (held) return this.#options.blobs.open(held.digest, range);
     const running = this.#downloads.running(ref);
     if (running && running.fill.arrived > range.end) return running.fill.open(range);
-    const part = await this.#part(ref, range);
-    if (part) return part;
-    return (await this.open(ref)).open(range);
+    return (await this.#part(ref, range)) ?? (await this.open(ref)).open(range);
   }
 
   /** Waits for downloads and questions in the background. */
@@ -136,9 +134,16 @@ export class Mirror {
     return shared && answer.fill ? { ...answer, served: 'shared' } : answer;
   }
 
+  /** The same, and its bytes are there: what was damaged and moved away is fetched again. */
+  async #heldWhole(ref: Ref): Promise<Entry | undefined> {
+    const entry = await this.held(ref);
+    if (!entry || entry.parts) return entry;
+    return (await this.#options.blobs.size(entry.digest)) === undefined ? undefined : entry;
+  }
+
   /** What can be given without waiting for the origin. */
   async #atHand(ref: Ref): Promise<{ entry: Entry; served: Served } | undefined> {
-    const entry = await this.held(ref);
+    const entry = await this.#heldWhole(ref);
     if (entry) {
       const age = ref.source === '' ? 'fresh' : ageOf(ref.freshness, entry.checkedAt, this.#options.now());
       if (age === 'fresh') return { entry, served: 'hit' };
@@ -174,7 +179,7 @@ export class Mirror {
   /** Asks the origin, and makes of its answer what it means for what we hold. */
   async #ask(ref: Ref): Promise<Found> {
     this.#refusals.check(ref);
-    const held = await this.held(ref);
+    const held = await this.#heldWhole(ref);
     let arrival: Arrival;
     try {
       const validators = held && { etag: held.etag, lastModified: held.lastModified };
@@ -184,12 +189,7 @@ export class Mirror {
     }
     if (arrival.outcome === 'absent') throw this.#refusals.absent(ref);
     if (arrival.outcome === 'unchanged') {
-      if (!held)
-        throw new MirrorError(
-          'upstream-failed',
-          ref.subject,
-          `the origin says that ${ref.label} is unchanged, and it is not held here`,
-        );
+      if (!held) throw this.#refusals.unasked(ref);
       return { entry: await this.#names.confirm(held), served: 'revalidated' };
     }
     const download = await this.#downloads.start(ref, arrival);
@@ -236,8 +236,7 @@ export class Mirror {
     if (arrival.outcome === 'absent') throw this.#refusals.absent(ref);
     if (arrival.outcome === 'unchanged') return undefined;
     if (arrival.range?.start === range.start && arrival.range.end === range.end) return arrival.body;
-    arrival.body.on('error', () => undefined);
-    arrival.body.destroy();
+    arrival.body.on('error', () => undefined).destroy();
     return undefined;
   }
 

@@ -29,6 +29,12 @@ export class Refusals {
     return new MirrorError('not-found', ref.subject, `${ref.label} does not exist at the origin "${ref.origin}"`);
   }
 
+  /** The origin confirmed something that nobody asked it to confirm. */
+  unasked(ref: Ref): MirrorError {
+    const message = `the origin "${ref.origin}" says that ${ref.label} is unchanged, and it is not held here`;
+    return new MirrorError('upstream-failed', ref.subject, message);
+  }
+
   /** Puts what is missing on the list of wants, and says so. */
   async want(ref: Ref, error: MirrorError): Promise<MirrorError> {
     if (!ref.want) return error;

@@ -74,13 +74,16 @@ describe('kill -9', () => {
     for (const moment of MOMENTS) {
       const code = await killedAfter(moment, ['bundle', 'create', manifest, target, '--id', 'parts', '--store', store]);
       killed.push(code);
-      if (code === 0) {
-        expect((await verifyBundle(target)).damaged).toEqual([]);
-        await rm(target, { recursive: true });
-        await rm(store, { recursive: true });
-      } else {
-        await expect(readdir(target)).rejects.toThrow('ENOENT');
-      }
+      // killed or not: what looks finished is finished
+      const finished = await readdir(target).then(
+        () => true,
+        () => false,
+      );
+      expect(finished || code === null).toBe(true);
+      if (!finished) continue;
+      expect((await verifyBundle(target)).damaged).toEqual([]);
+      await rm(target, { recursive: true });
+      await rm(store, { recursive: true });
     }
     expect(killed.filter((code) => code === null).length).toBeGreaterThan(3);
     expect(
