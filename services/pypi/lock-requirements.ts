@@ -96,7 +96,7 @@ export function readResolved(output: string, whyOf: (via: string[], project: str
     const requirement = parseRequirement(text.replace(/\s+#.*$/, ''));
     const version = requirement && pinnedVersion(requirement);
     if (!requirement || version === undefined)
-      throw new MirrorError('internal', 'project', `the resolver said "${line.slice(0, 200)}", which is no pin`);
+      throw new MirrorError('unavailable', 'project', `the resolver said "${line.slice(0, 200)}", which is no pin`);
     const names = via?.split(',').map((name) => name.trim()) ?? [];
     pins.push({ project: requirement.name, version, why: whyOf(names, requirement.name) });
   }
