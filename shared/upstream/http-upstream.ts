@@ -140,6 +140,8 @@ class HttpUpstream implements Upstream {
         headers: answered,
         body,
       } = await request(url, { method, headers, dispatcher: this.#dispatcher, signal });
+      // whoever reads the body gets its error; one that nobody reads any more must not end the process
+      body.on('error', () => undefined);
       return { status: statusCode, headers: flat(answered), url, body };
     } catch (error) {
       signal?.throwIfAborted();
