@@ -87,7 +87,7 @@ test('constraints bound it, and an index of its own comes first', async () => {
 test('what has no solution is told for every target, in the words of uv', async () => {
   await bench.write({ 'none.txt': 'requests\nidna>=4\n' });
   const refused = bench.gather({ requirements: 'none.txt', targets });
-  await expect(refused).rejects.toThrow(/for cp312 x86_64 uv says:[\s\S]*requests==2\.32\.3 depends on idna>=2\.5,<4/);
+  await expect(refused).rejects.toThrow(/for cp312 x86_64 uv says:[\s\S]*requests depend on idna>=2\.5,<4/);
   await expect(refused).rejects.toThrow(/for cp313 aarch64 uv says:[\s\S]*for cp311 amd64 Windows uv says:/);
 });
 
