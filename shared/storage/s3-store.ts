@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
@@ -183,7 +184,8 @@ export class S3Store implements ObjectStore {
 
   /** Names and tokens rest on conditional writes: an engine that ignores them would lose one of two writers. */
   async #refuseWithoutConditions(): Promise<void> {
-    const key = 'larder-probe';
+    // replicas start side by side: each probes with a key of its own
+    const key = `probes/${randomUUID()}`;
     await this.put(key, Buffer.from('probe'));
     const again = await this.put(key, Buffer.from('probe'), { ifAbsent: true });
     if (again.stored) {
