@@ -37,6 +37,7 @@ export const configSchema = z.strictObject({
   excludeNewer: z
     .string()
     .regex(/^(\d+[dhm]|\d{4}-\d{2}-\d{2}(T[\d:.]+Z)?)$/, 'a length like 7d, 36h or 90m, or a date like 2026-11-01')
+    .refine((text) => /[dhm]$/.test(text) || !Number.isNaN(Date.parse(text)), 'there is no such day')
     .optional(),
   /** Projects that `excludeNewer` does not hold back. */
   excludeNewerExempt: patterns,

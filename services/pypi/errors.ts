@@ -29,7 +29,8 @@ const table = {
   'upstream-denied': (error) => ({ status: error.originStatus === 451 ? 451 : 403, body: `${error.message}\n` }),
   corrupt: (error) => (error.subject === 'blob' ? hidden(error) : text(502)(error)),
   'out-of-space': text(507),
-  unavailable: text(503),
+  // RFC 9110 §15.6.4: "The server MAY send a Retry-After header field"; an error that knows better says so itself
+  unavailable: (error) => ({ ...text(503)(error), headers: { 'retry-after': '10' } }),
   internal: hidden,
 } satisfies ErrorTable;
 

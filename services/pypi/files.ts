@@ -3,10 +3,12 @@ import { send, sendFacts } from '../../shared/http/send.ts';
 import { isKind, MirrorError } from '../../shared/model/errors.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { PypiConfig } from './config.ts';
+import { recordOf } from './held-files.ts';
 import { metadataResource } from './metadata.ts';
 import type { Origins } from './origins.ts';
+import { normalizeName, parseFilename, projectsOf } from './project-name.ts';
 import type { FileRecord } from './project-page.ts';
-import { type Projects, recordOf } from './projects.ts';
+import type { Projects } from './projects.ts';
 import { type FileAddress, fileKey, fileRef, PRIVATE, packagesPath, parseFileAddress, provenanceRef } from './refs.ts';
 
 export interface FileRooms {
@@ -38,27 +40,55 @@ export function fileHandler(rooms: FileRooms): RequestHandler {
 
 /** What is held is found by its name alone; else the project's page says what the file must be. */
 async function find(rooms: FileRooms, address: FileAddress): Promise<Found> {
-  const held = await findHeld(rooms, address);
-  if (held) return held;
-  const { project, filename } = address;
+  rooms.projects.check(address.project);
+  const all = [PRIVATE, ...(await rooms.origins.list()).map((origin) => origin.name)];
+  const origins = address.origin === undefined ? all.slice(1) : all.filter((name) => name === address.origin);
+  // the name of an sdist does not always tell where that of its project ends
+  const names = address.path === undefined ? [address.project] : projectsOf(address.filename);
+  const found = (await findHeld(rooms, address, names, origins)) ?? (await findListed(rooms, address, names, origins));
+  if (found) return found;
+  const { filename } = address;
   if (address.origin === PRIVATE) throw new MirrorError('not-found', 'file', `${filename} was not uploaded here`);
-  const offered = await rooms.projects.find(project, address.origin).catch((error) => {
-    if (isKind(error, 'not-held', 'not-found'))
-      throw new MirrorError(error.kind, 'file', `${filename}: ${error.message}`, { cause: error });
-    throw error;
-  });
-  const record = offered.page.files.find((file) => file.filename === filename && isAt(file, address));
-  if (record) return { origin: offered.origin, project, record };
-  throw await notListed(rooms, address);
+  if (rooms.context.listing === 'all' || origins.length === 0)
+    throw new MirrorError('not-found', 'file', `${filename} is on no page of the project "${address.project}"`);
+  throw await wanted(rooms, address);
 }
 
-async function findHeld({ context, origins }: FileRooms, address: FileAddress): Promise<Found | undefined> {
-  const { project, filename } = address;
-  const candidates = address.origin ? [address.origin] : (await origins.list()).map((origin) => origin.name);
-  for (const origin of candidates) {
-    const entry = await context.catalog.get(fileKey(origin, project, filename));
-    const record = entry && recordOf(entry);
-    if (record && isAt(record, address)) return { origin, project, record };
+async function findHeld(
+  { context }: FileRooms,
+  address: FileAddress,
+  names: readonly string[],
+  origins: readonly string[],
+): Promise<Found | undefined> {
+  for (const project of names) {
+    for (const origin of origins) {
+      const entry = await context.catalog.get(fileKey(origin, project, address.filename));
+      const record = entry && recordOf(entry);
+      if (record && isAt(record, address)) return { origin, project, record };
+    }
+  }
+  return undefined;
+}
+
+/** Looks on pages: on the one that everybody sees, then, since its path tells a file from all others, on each index's own. */
+async function findListed(
+  { context, projects }: FileRooms,
+  address: FileAddress,
+  names: readonly string[],
+  origins: readonly string[],
+): Promise<Found | undefined> {
+  // pages list what is held, and that was looked for
+  if (context.listing === 'held' || address.origin === PRIVATE) return undefined;
+  const views = address.path === undefined ? origins : [undefined, ...origins];
+  for (const project of names) {
+    for (const view of views) {
+      const offered = await projects.find(project, view).catch((error) => {
+        if (isKind(error, 'not-found')) return undefined;
+        throw error;
+      });
+      const record = offered?.page.files.find((file) => file.filename === address.filename && isAt(file, address));
+      if (offered && record) return { origin: offered.origin, project, record };
+    }
   }
   return undefined;
 }
@@ -67,10 +97,7 @@ function isAt(record: FileRecord, address: FileAddress): boolean {
   return address.path === undefined || packagesPath(record.url) === address.path;
 }
 
-/** Without a network the page lists what is held, so what is not on it is to be wanted; else it does not exist. */
-async function notListed({ context }: FileRooms, { project, version, filename }: FileAddress): Promise<MirrorError> {
-  if (context.listing === 'all')
-    return new MirrorError('not-found', 'file', `${filename} is not on the page of the project "${project}"`);
+async function wanted({ context }: FileRooms, { project, version, filename }: FileAddress): Promise<MirrorError> {
   const item = { python: `${project}==${version}` };
   await context.wants.record({ key: `file/${project}/${filename}`, label: filename, item });
   return new MirrorError(
@@ -117,10 +144,11 @@ async function answerMetadata(
 /** `/integrity/<project>/<version>/<filename>/provenance` (PEP 740). */
 export function provenanceHandler({ context, projects }: FileRooms): RequestHandler {
   return async (req, res) => {
-    const { project, filename } = req.params as { project: string; filename: string };
+    const { project: asked, version, filename } = req.params as { project: string; version: string; filename: string };
+    const project = normalizeName(asked);
     const offered = await projects.find(project);
     const record = offered.page.files.find((file) => file.filename === filename);
-    if (!record?.provenance)
+    if (!record?.provenance || parseFilename(filename, project)?.version !== version)
       throw new MirrorError('not-found', 'file', `there is no provenance for ${filename.slice(0, 300)}`);
     const ref = provenanceRef(offered.origin, project, { ...record, provenance: record.provenance });
     await send(req, res, await context.mirror.open(ref), { cacheControl: 'public, max-age=600' });

@@ -33,8 +33,10 @@ export function chooseFormat(accept: string | undefined, format: unknown): { for
       `there is no format "${format.slice(0, 100)}"; there are ${OFFERS.join(', ')}`,
     );
   }
-  const named = OFFERS.filter((offer) => names(accept, offer));
-  const chosen = negotiate(accept, named.length > 0 ? named : [HTML, ...OFFERS]);
+  // an empty field wishes for nothing, like none
+  const wished = accept?.trim() || undefined;
+  const named = OFFERS.filter((offer) => names(wished, offer));
+  const chosen = negotiate(wished, named.length > 0 ? named : [HTML, ...OFFERS]);
   if (chosen) return TYPES[chosen]!;
   throw new MirrorError(
     'not-acceptable',

@@ -1,85 +1,114 @@
 import type { RequestHandler } from 'express';
 import { baseUrl } from '../../shared/http/base-url.ts';
-import { sendBytes } from '../../shared/http/send.ts';
-import { digestOf } from '../../shared/model/digest.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { PypiConfig } from './config.ts';
 import { metadataText } from './metadata.ts';
+import { type PageRooms, sendPage } from './pages.ts';
 import { normalizeName, parseFilename } from './project-name.ts';
 import { type FileRecord, isWheel } from './project-page.ts';
-import type { Project, Projects } from './projects.ts';
+import type { Project } from './projects.ts';
 import { compareVersions, isPrerelease, normalizeVersion, parseVersion } from './python/pep440.ts';
 import { filePath } from './refs.ts';
-import { offeredFiles } from './render.ts';
+import { RenderedPage } from './rendered-pages.ts';
 import { metadataField, metadataFields } from './wheel-metadata.ts';
 
 /**
- * `/pypi/<name>/json` and `/pypi/<name>/<version>/json` (PyPI's documentation has it): not a standard, and some
- * clients ask for it. Made from the project's page and the METADATA of one wheel; its URLs are those of the page.
+ * `/pypi/<name>/json` and `/pypi/<name>/<version>/json` (PyPI's JSON API): not a standard, and some clients ask for it.
+ * Made from the project's page and the METADATA of one wheel; its URLs are those of the page.
  */
-export function jsonApi(context: Context<PypiConfig>, projects: Projects): RequestHandler {
+export function jsonApi(rooms: PageRooms): RequestHandler {
   return async (req, res) => {
     const { project: asked, version } = req.params as { project: string; version?: string };
-    const project = await projects.find(normalizeName(asked));
-    const releases = releasesOf(project);
-    const chosen = version === undefined ? latestOf([...releases.keys()]) : normalizeVersion(version);
-    if (chosen === undefined || !releases.has(chosen)) {
-      throw new MirrorError(
-        'not-found',
-        'project',
-        `the project "${project.page.name}" has no version "${version ?? ''}" here`,
-      );
-    }
-    const base = baseUrl(req, context.publicUrl);
-    const shown = (files: readonly FileRecord[]) =>
-      files.map((file) => fileJson(file, `${base}/${filePath(project.origin, project.page.name, file)}`));
-    const urls = releases.get(chosen)!;
-    const body = {
-      info: await infoOf(context, project, chosen, urls, base),
-      last_serial: project.page.lastSerial ?? 0,
-      ...(version === undefined
-        ? { releases: Object.fromEntries([...releases].map(([name, files]) => [name, shown(files)])) }
-        : {}),
-      urls: shown(urls),
-      vulnerabilities: [],
-    };
-    const bytes = Buffer.from(JSON.stringify(body));
-    const facts = { mediaType: 'application/json', etag: `"${digestOf(bytes).slice(7, 39)}"`, headers: {} };
-    await sendBytes(req, res, bytes, facts, { cacheControl: `public, max-age=${context.config.pageSeconds}` });
+    const name = normalizeName(asked);
+    const base = baseUrl(req, rooms.context.publicUrl);
+    const key = `api ${name} ${version ?? ''} ${base}`;
+    const page =
+      rooms.pages.trusted(key, rooms.context.catalog.generation()) ?? (await render(rooms, key, name, version, base));
+    await sendPage(req, res, page, 'application/json', rooms.context.config.pageSeconds);
   };
 }
 
-function releasesOf(project: Project): Map<string, FileRecord[]> {
+async function render(
+  { context, projects, pages }: PageRooms,
+  key: string,
+  name: string,
+  version: string | undefined,
+  base: string,
+): Promise<RenderedPage> {
+  const project = await projects.find(name);
+  const generation = context.catalog.generation();
+  const known = pages.known(key, project.stamp, generation);
+  if (known) return known;
+  const releases = releasesOf(project);
+  const chosen = version === undefined ? latestOf(releases) : normalizeVersion(version);
+  const files = chosen === undefined ? undefined : releases.get(chosen);
+  if (chosen === undefined || !files) {
+    const what = version === undefined ? 'files' : `version "${version.slice(0, 100)}"`;
+    throw new MirrorError('not-found', 'project', `the project "${project.page.name}" has no ${what} here`);
+  }
+  const { metadata, whole } = await metadataOf(context, project, files);
+  const shown = (some: readonly FileRecord[]) =>
+    some.map((file) => fileJson(file, `${base}/${filePath(project.origin, project.page.name, file)}`));
+  const body = {
+    info: infoOf(project, chosen, files, metadata, base),
+    last_serial: project.page.lastSerial ?? 0,
+    ...(version === undefined
+      ? { releases: Object.fromEntries([...releases].map(([name, some]) => [name, shown(some)])) }
+      : {}),
+    urls: shown(files),
+    vulnerabilities: [],
+  };
+  const page = new RenderedPage(project.stamp, JSON.stringify(body), project.page.lastSerial);
+  // what could not be asked for now may be there later
+  return whole ? pages.current(key, project.stamp, generation, () => page) : page;
+}
+
+function releasesOf({ page }: Project): Map<string, FileRecord[]> {
   const releases = new Map<string, FileRecord[]>();
-  for (const file of offeredFiles(project.page)) {
-    const version = normalizeVersion(parseFilename(file.filename)!.version);
-    releases.set(version, [...(releases.get(version) ?? []), file]);
+  for (const file of page.files) {
+    const version = normalizeVersion(parseFilename(file.filename, page.name)!.version);
+    const known = releases.get(version);
+    if (known) known.push(file);
+    else releases.set(version, [file]);
   }
   return releases;
 }
 
-/** The newest that is no pre-release, or the newest of all. */
-function latestOf(versions: readonly string[]): string | undefined {
-  const parsed = versions
-    .map((text) => ({ text, version: parseVersion(text) }))
-    .filter(({ version }) => version !== undefined);
-  const stable = parsed.filter(({ version }) => !isPrerelease(version!));
-  const sorted = (stable.length > 0 ? stable : parsed).sort((one, other) =>
-    compareVersions(one.version!, other.version!),
-  );
-  return sorted.at(-1)?.text ?? versions.at(-1);
+/** The newest that is neither yanked nor a pre-release, else the newest that is not yanked, else the newest of all. */
+function latestOf(releases: Map<string, FileRecord[]>): string | undefined {
+  const all = [...releases.keys()]
+    .map((text) => ({ text, version: parseVersion(text)! }))
+    .filter(({ version }) => version !== undefined)
+    .sort((one, other) => compareVersions(one.version, other.version));
+  const offered = all.filter(({ text }) => releases.get(text)!.some((file) => file.yanked === false));
+  const stable = offered.filter(({ version }) => !isPrerelease(version));
+  return (stable.at(-1) ?? offered.at(-1) ?? all.at(-1))?.text ?? [...releases.keys()].at(-1);
 }
 
-async function infoOf(
+/** METADATA of one of the wheels; `whole` unless there is one that could not be had. */
+async function metadataOf(
   context: Context<PypiConfig>,
+  { page, origin }: Project,
+  files: readonly FileRecord[],
+): Promise<{ metadata: string; whole: boolean }> {
+  const wheel = files.find((file) => isWheel(file.filename));
+  if (!wheel) return { metadata: '', whole: true };
+  try {
+    return { metadata: await metadataText(context, origin, page.name, wheel), whole: true };
+  } catch (error) {
+    context.log.warn({ event: 'json-api', file: wheel.filename, reason: (error as Error).message }, 'no METADATA');
+    return { metadata: '', whole: false };
+  }
+}
+
+function infoOf(
   project: Project,
   version: string,
   files: readonly FileRecord[],
+  metadata: string,
   base: string,
-): Promise<object> {
-  const wheel = files.find((file) => isWheel(file.filename));
-  const metadata = wheel ? await metadataText(context, project.origin, project.page.name, wheel).catch(() => '') : '';
+): object {
   const one = (field: string) => metadataField(metadata, field) ?? null;
   const urls = metadataFields(metadata, 'Project-URL').map((line) => line.split(/,\s*/, 2) as [string, string]);
   return {

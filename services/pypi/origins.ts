@@ -1,3 +1,4 @@
+import { MirrorError } from '../../shared/model/errors.ts';
 import { type Credentials, splitCredentials } from '../../shared/upstream/credentials.ts';
 import type { OriginConfig, PypiConfig } from './config.ts';
 import { pipIndexUrl } from './pip-default.ts';
@@ -21,6 +22,7 @@ const DEFAULT_NAME = 'pypi';
 export class Origins {
   readonly #config: PypiConfig;
   #list: Promise<Origin[]> | undefined;
+  readonly #closing = new AbortController();
 
   constructor(config: PypiConfig) {
     this.#config = config;
@@ -34,12 +36,18 @@ export class Origins {
   }
 
   list(): Promise<Origin[]> {
-    this.#list ??= this.#read();
-    this.#list.catch(() => {
+    const list = this.#list ?? this.#read();
+    this.#list = list;
+    list.catch(() => {
       // pip may be there later
-      this.#list = undefined;
+      if (this.#list === list) this.#list = undefined;
     });
-    return this.#list;
+    return list;
+  }
+
+  /** Ends the question to pip, if it is still going on. */
+  close(): void {
+    this.#closing.abort(new MirrorError('unavailable', 'settings', 'the index is shutting down; ask again'));
   }
 
   async named(name: string): Promise<Origin | undefined> {
@@ -48,7 +56,7 @@ export class Origins {
 
   async #read(): Promise<Origin[]> {
     if (this.#config.origins.length > 0) return this.#config.origins.map(ready);
-    const url = await pipIndexUrl(this.#config.python);
+    const url = await pipIndexUrl(this.#config.python, this.#closing.signal);
     return [ready({ name: DEFAULT_NAME, url, kind: 'simple', allow: [], deny: [] })];
   }
 }

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { negotiateEncoding } from '../../shared/http/accept.ts';
 import { baseUrl } from '../../shared/http/base-url.ts';
-import { sendBytes } from '../../shared/http/send.ts';
+import { type SendOptions, sendBytes } from '../../shared/http/send.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { PypiConfig } from './config.ts';
@@ -50,7 +50,7 @@ async function render(
   return rooms.pages.current(key, project.stamp, generation, () => {
     const notes = { held: project.held, listed: project.page.files.length };
     const text = format === 'json' ? renderJsonPage(project.page, links, notes) : renderHtmlPage(project.page, links);
-    return new RenderedPage(project.stamp, text, format, project.page.lastSerial);
+    return new RenderedPage(project.stamp, text, project.page.lastSerial);
   });
 }
 
@@ -60,7 +60,7 @@ export function linksOf(project: Project, up: string, base: string): Links {
     file: (file) => up + filePath(project.origin, project.page.name, file),
     provenance: (file) =>
       file.provenance &&
-      `${base}/integrity/${project.page.name}/${encodeURIComponent(parseFilename(file.filename)?.version ?? '')}/${encodeURIComponent(file.filename)}/provenance`,
+      `${base}/integrity/${project.page.name}/${encodeURIComponent(parseFilename(file.filename, project.page.name)?.version ?? '')}/${encodeURIComponent(file.filename)}/provenance`,
   };
 }
 
@@ -74,12 +74,17 @@ export async function sendPage(
 ): Promise<void> {
   const coding = negotiateEncoding(req.headers['accept-encoding'] as string | undefined, CODINGS) as Coding;
   const facts = { mediaType: contentType, etag: page.etag(coding), headers: {} };
-  await sendBytes(req, res, await page.bytes(coding), facts, {
+  await sendBytes(req, res, await page.bytes(coding), facts, pageOptions(maxAge, coding, page.serial));
+}
+
+/** Fields of every page. Short-lived: newer installers ask for nothing while a page is fresh. */
+export function pageOptions(maxAge: number, coding: Coding, serial: number | undefined): SendOptions {
+  return {
     cacheControl: maxAge > 0 ? `public, max-age=${maxAge}` : 'no-cache',
     vary: 'Accept, Accept-Encoding',
     encoding: coding === 'identity' ? undefined : coding,
-    headers: page.serial === undefined ? {} : { 'x-pypi-last-serial': String(page.serial) },
-  });
+    headers: serial === undefined ? {} : { 'x-pypi-last-serial': String(serial) },
+  };
 }
 
 /**

@@ -1,16 +1,15 @@
 import { z } from 'zod';
 import { MirrorError } from '../../shared/model/errors.ts';
-import { normalizeName, parseFilename } from './project-name.ts';
+import { parseFilename } from './project-name.ts';
 import { type FileRecord, type ProjectPage, versionsOf } from './project-page.ts';
 
-const hashes = z.record(z.string(), z.string());
 const metadata = z.union([z.boolean(), z.looseObject({ sha256: z.string().optional() })]);
 
-/** Tolerant on purpose: what an origin adds is let through, a file that is not right is left out. */
+/** Tolerant on purpose: what an origin adds is passed over, a file that is not right is left out. */
 const fileSchema = z.looseObject({
   filename: z.string(),
   url: z.string(),
-  hashes,
+  hashes: z.record(z.string(), z.string()).nullish(),
   size: z.number().int().nonnegative().nullish(),
   'upload-time': z.string().nullish(),
   'requires-python': z.string().nullish(),
@@ -26,34 +25,42 @@ const pageSchema = z.looseObject({
     'api-version': z.string(),
     '_last-serial': z.coerce.number().int().nullish().catch(undefined),
   }),
-  name: z.string(),
   files: z.array(z.unknown()),
   versions: z.array(z.string()).nullish(),
   'project-status': z
     .union([z.string(), z.looseObject({ status: z.string(), reason: z.string().nullish() })])
-    .nullish(),
+    .nullish()
+    .catch(undefined),
 });
 
-/** @param url where the page came from: its links are relative to it. Throws `upstream-failed` for what is no page. */
-export function parseJsonPage(bytes: Buffer, url: string): ProjectPage {
+/**
+ * @param url where the page came from: its links are relative to it
+ * @param project whose page it is, normalised, however the page spells it
+ * @param dropped told of files that cannot be used, by what they call themselves
+ * Throws `upstream-failed` for what is no page.
+ */
+export function parseJsonPage(
+  bytes: Buffer,
+  url: string,
+  project: string,
+  dropped: (filename: string) => void = () => {},
+): ProjectPage {
   const parsed = pageSchema.safeParse(parseJson(bytes, url));
   if (!parsed.success) throw unreadable(url, parsed.error.issues[0]!.message);
   const page = parsed.data;
-  // "If the major version does not match … clients MUST … refuse": the mirror is a client of its origin
-  if (!page.meta['api-version'].startsWith('1.'))
-    throw unreadable(url, `its API version is ${page.meta['api-version']}`);
-  const files = page.files.map((file) => recordOf(file, url)).filter((file) => file !== undefined);
-  const status = page['project-status'];
+  checkApiVersion(page.meta['api-version'], url);
+  const files: FileRecord[] = [];
+  for (const raw of page.files) {
+    const record = recordOf(raw, url);
+    if (record) files.push(record);
+    else dropped(String((raw as { filename?: unknown } | null)?.filename ?? 'a file without a name').slice(0, 200));
+  }
+  const status = statusOf(page['project-status']);
   return {
-    name: normalizeName(page.name),
+    name: project,
     files,
-    versions: page.versions ?? versionsOf(files),
-    ...(status
-      ? {
-          status:
-            typeof status === 'string' ? { status } : { status: status.status, reason: status.reason ?? undefined },
-        }
-      : {}),
+    versions: page.versions ?? versionsOf(files, project),
+    ...(status ? { status } : {}),
     lastSerial: page.meta['_last-serial'] ?? undefined,
   };
 }
@@ -67,27 +74,61 @@ export function parseJsonRoot(bytes: Buffer, url: string): string[] {
   return list.data.projects.map(({ name }) => name);
 }
 
+/** "clients MUST … refuse" another major version (PEP 629): a mirror is a client of its origin. */
+export function checkApiVersion(version: string, url: string): void {
+  if (!/^1(\.|$)/.test(version)) throw unreadable(url, `its API version is ${version.slice(0, 20)}`);
+}
+
+/** A file object as it was kept with its file, also one without an address. Undefined for what is none. */
+export function readKeptRecord(text: string): FileRecord | undefined {
+  try {
+    const raw = JSON.parse(text);
+    if (raw?.url !== '') return recordOf(raw, '');
+    const record = recordOf({ ...raw, url: 'http://nowhere.invalid/' }, '');
+    return record && { ...record, url: '' };
+  } catch {
+    return undefined;
+  }
+}
+
 function recordOf(raw: unknown, base: string): FileRecord | undefined {
   const parsed = fileSchema.safeParse(raw);
   if (!parsed.success || !parseFilename(parsed.data.filename)) return undefined;
   const file = parsed.data;
   const url = absolute(file.url, base);
   if (url === undefined) return undefined;
+  const time = uploadTime(file['upload-time']);
   const provenance = file.provenance ? absolute(file.provenance, base) : undefined;
   const record: FileRecord = {
     filename: file.filename,
     url,
-    hashes: lowerCase(file.hashes),
+    hashes: lowerCase(file.hashes ?? {}),
     yanked: file.yanked ?? false,
     'core-metadata': metadataOf(
       file['core-metadata'] ?? file['dist-info-metadata'] ?? file['data-dist-info-metadata'] ?? false,
     ),
   };
   if (file.size != null) record.size = file.size;
-  if (file['upload-time']) record['upload-time'] = file['upload-time'];
+  if (time) record['upload-time'] = time;
   if (file['requires-python']) record['requires-python'] = file['requires-python'];
   if (provenance) record.provenance = provenance;
   return record;
+}
+
+function statusOf(status: z.infer<typeof pageSchema>['project-status']): ProjectPage['status'] {
+  if (!status) return undefined;
+  return typeof status === 'string' ? { status } : { status: status.status, reason: status.reason ?? undefined };
+}
+
+/**
+ * PEP 700: "yyyy-mm-ddThh:mm:ss.ffffffZ", fraction optional. Other ways to say a moment are turned into it; what says
+ * none is as good as none.
+ */
+function uploadTime(text: string | null | undefined): string | undefined {
+  if (!text) return undefined;
+  const time = Date.parse(text);
+  if (Number.isNaN(time)) return undefined;
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/.test(text) ? text : new Date(time).toISOString();
 }
 
 function metadataOf(value: z.infer<typeof metadata>): FileRecord['core-metadata'] {
@@ -103,17 +144,14 @@ export function lowerCase(values: Record<string, string>): Record<string, string
   return Object.fromEntries(found.map(([name, hex]) => [name, hex.toLowerCase()]));
 }
 
-/** A link of an origin: http and https only. */
+/** A link of an origin without user, password and fragment: http and https only. */
 export function absolute(link: string, base: string): string | undefined {
-  try {
-    const url = new URL(link, base);
-    if (url.protocol !== 'http:' && url.protocol !== 'https:') return undefined;
-    url.username = '';
-    url.password = '';
-    return url.href;
-  } catch {
-    return undefined;
-  }
+  const url = URL.parse(link, base === '' ? undefined : base);
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') return undefined;
+  url.username = '';
+  url.password = '';
+  url.hash = '';
+  return url.href;
 }
 
 function parseJson(bytes: Buffer, url: string): unknown {
@@ -124,7 +162,8 @@ function parseJson(bytes: Buffer, url: string): unknown {
   }
 }
 
-function unreadable(url: string, why: string): MirrorError {
+/** The words for an origin's page that is no page. */
+export function unreadable(url: string, why: string): MirrorError {
   return new MirrorError(
     'upstream-failed',
     'project',

@@ -4,19 +4,22 @@ import { MirrorError } from '../../shared/model/errors.ts';
 
 const run = promisify(execFile);
 const LIMIT = 20_000;
+const MOST_OUTPUT = 4 << 20;
 
 /**
  * The index that pip on this machine is configured with: environment, configuration files, or its built-in default.
  * pip's own help tells what holds; where it hides a password, its configuration has the whole. Nothing here names one.
  * Throws `unavailable`, saying what to set instead.
  */
-export async function pipIndexUrl(python: string): Promise<string> {
+export async function pipIndexUrl(python: string, signal?: AbortSignal): Promise<string> {
   for (const command of [[python, '-m', 'pip'], ['pip']]) {
-    const help = await ask([...command, 'install', '--help']);
-    if (help === undefined) continue;
-    const url = defaultIn(help);
-    if (url?.includes('****')) return (await ask([...command, 'config', 'get', 'global.index-url']))?.trim() ?? url;
-    if (url) return url;
+    const help = await ask([...command, 'install', '--help'], signal);
+    const shown = help === undefined ? undefined : defaultIn(help);
+    if (shown === undefined) continue;
+    const list = shown.includes('****') ? await ask([...command, 'config', 'list'], signal) : undefined;
+    const url = indexUrlIn(list ?? '') ?? shown;
+    // pip takes a folder too; a mirror does not
+    if (/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return url;
   }
   throw new MirrorError(
     'unavailable',
@@ -26,15 +29,30 @@ export async function pipIndexUrl(python: string): Promise<string> {
 }
 
 /** `--index-url <url>  Base URL of the Python Package Index (default https://…)`, folded over lines as it may be. */
-function defaultIn(help: string): string | undefined {
+export function defaultIn(help: string): string | undefined {
   const option = /--index-url\s+<url>([\s\S]*?)(?=\n\s+--?[a-z])/.exec(help)?.[1] ?? '';
   return /\(default\s+([^)\s]+)\s*\)/.exec(option.replace(/\s+/g, ' '))?.[1];
 }
 
-async function ask([command, ...args]: string[]): Promise<string | undefined> {
+/**
+ * `pip config list`: `<where>.<key>='<value>'`, a line each. For `pip install` the environment goes before the
+ * command's own section, and that before the global one.
+ */
+export function indexUrlIn(list: string): string | undefined {
+  for (const where of [':env:', 'install', 'global']) {
+    for (const line of list.split('\n')) {
+      const match = /^(.+?)\.index[-_]url=(['"])(.*)\2\s*$/.exec(line);
+      if (match?.[1] === where) return match[3];
+    }
+  }
+  return undefined;
+}
+
+async function ask([command, ...args]: string[], signal?: AbortSignal): Promise<string | undefined> {
   try {
-    return (await run(command!, args, { timeout: LIMIT })).stdout;
+    return (await run(command!, args, { timeout: LIMIT, maxBuffer: MOST_OUTPUT, signal })).stdout;
   } catch {
+    signal?.throwIfAborted();
     return undefined;
   }
 }

@@ -1,6 +1,7 @@
 import { MirrorError } from '../../shared/model/errors.ts';
 import type { OriginConfig, PypiConfig } from './config.ts';
-import type { FileRecord, ProjectPage } from './project-page.ts';
+import { normalizeName } from './project-name.ts';
+import { type FileRecord, type ProjectPage, withFiles } from './project-page.ts';
 
 /** How finely the moment that a cooldown looks back to moves on, so that pages are not rendered anew each time. Ms. */
 const STEP = 600_000;
@@ -58,7 +59,10 @@ export class Policy {
   /** The page without files that are too young, or of which nobody knows how old they are. */
   cooled(page: ProjectPage, newest: number | undefined): ProjectPage {
     if (newest === undefined) return page;
-    return { ...page, files: page.files.filter((file) => isOldEnough(file, newest)) };
+    return withFiles(
+      page,
+      page.files.filter((file) => isOldEnough(file, newest)),
+    );
   }
 }
 
@@ -69,12 +73,11 @@ export function isOldEnough(file: FileRecord, newest: number): boolean {
 
 type Matcher = (project: string) => boolean;
 
-/** `*` stands for any characters; the rest for itself. */
+/** `*` stands for any characters; the rest for itself, normalised as the names that it is held against. */
 function matcher(patterns: readonly string[]): Matcher {
   if (patterns.length === 0) return () => false;
   const sources = patterns.map((pattern) =>
-    pattern
-      .toLowerCase()
+    normalizeName(pattern)
       .split('*')
       .map((part) => part.replace(/[^a-z0-9]/g, '\\$&'))
       .join('.*'),

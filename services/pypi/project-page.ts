@@ -13,6 +13,7 @@ export interface FileRecord {
   hashes: Record<string, string>;
   /** Bytes. */
   size?: number;
+  /** ISO 8601 in UTC, with a `Z` (PEP 700). */
   'upload-time'?: string;
   'requires-python'?: string;
   yanked: boolean | string;
@@ -32,11 +33,20 @@ export interface ProjectPage {
   lastSerial?: number;
 }
 
-/** Versions that the files have, each once, in the order of the files. */
-export function versionsOf(files: readonly FileRecord[]): string[] {
-  return [
-    ...new Set(files.map((file) => parseFilename(file.filename)?.version).filter((version) => version !== undefined)),
-  ];
+/** Versions that the files of a project have, each once, in the order of the files. */
+export function versionsOf(files: readonly FileRecord[], project?: string): string[] {
+  const versions = files.map((file) => parseFilename(file.filename, project)?.version);
+  return [...new Set(versions.filter((version) => version !== undefined))];
+}
+
+/** The page with some of its files, and the versions that they have. */
+export function withFiles(page: ProjectPage, files: FileRecord[]): ProjectPage {
+  return files === page.files ? page : { ...page, files, versions: versionsOf(files, page.name) };
+}
+
+/** "quarantined … MUST NOT offer any distribution files" (PEP 792). */
+export function isQuarantined(page: ProjectPage): boolean {
+  return page.status?.status === 'quarantined';
 }
 
 /** True when everything that API 1.1 and later demand is there: "size" on every file (PEP 700). */

@@ -1,14 +1,14 @@
-import { digestOf } from '../../shared/model/digest.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import { isKind, MirrorError } from '../../shared/model/errors.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { PypiConfig } from './config.ts';
+import { type HeldFiles, heldFiles, onlyHeld } from './held-files.ts';
 import type { Origin, Origins } from './origins.ts';
-import { parseHtmlPage } from './parse-html.ts';
-import { parseJsonPage } from './parse-json.ts';
+import { ParsedPages } from './parsed-pages.ts';
 import { Policy } from './policy.ts';
-import { type FileRecord, type ProjectPage, versionsOf } from './project-page.ts';
-import { fileKey, PRIVATE, pageRef } from './refs.ts';
+import { isName } from './project-name.ts';
+import type { ProjectPage } from './project-page.ts';
+import { indexKey, PRIVATE, pageRef } from './refs.ts';
 
 /** A project as it is offered here. */
 export interface Project {
@@ -17,11 +17,9 @@ export interface Project {
   origin: string;
   /** Changes with what the page is made of. */
   stamp: string;
-  held: number;
+  /** Files that are held, where only they are listed. */
+  held?: number;
 }
-
-/** Parsed pages that are kept; the large ones have thousands of files. */
-const MOST_PARSED = 48;
 
 /**
  * Which project page is offered: the one of what was uploaded here, else that of the first origin that knows the
@@ -31,25 +29,33 @@ export class Projects {
   readonly #context: Context<PypiConfig>;
   readonly #origins: Origins;
   readonly #policy: Policy;
-  readonly #parsed = new Map<string, ProjectPage>();
+  readonly #parsed: ParsedPages;
 
   constructor(context: Context<PypiConfig>, origins: Origins) {
     this.#context = context;
     this.#origins = origins;
     this.#policy = new Policy(context.config, context.now);
+    this.#parsed = new ParsedPages(context.log);
   }
 
   /**
+   * @param name normalised
    * @param only asks a single origin, for its own view
    * Throws `not-found`, `not-held`, `forbidden`, or what kept an origin from answering.
    */
   async find(name: string, only?: string): Promise<Project> {
+    this.check(name);
+    const uploaded = await heldFiles(this.#context.catalog, PRIVATE, name);
+    if (uploaded.entries.size > 0 || this.#policy.isPrivate(name) || only === PRIVATE)
+      return privateProject(name, uploaded, only);
+    const origins = await this.#asked(name, only);
+    return this.#context.listing === 'held' ? this.#held(name, origins) : this.#listed(name, origins);
+  }
+
+  /** Throws `not-found` for what is no name, `forbidden` for a project that the site does not want. */
+  check(name: string): void {
+    if (!isName(name)) throw new MirrorError('not-found', 'project', `"${name.slice(0, 200)}" is no name of a project`);
     this.#policy.check(name);
-    const uploaded = await this.#context.catalog.list(fileKey(PRIVATE, name, ''));
-    if (uploaded.length > 0 && (only === undefined || only === PRIVATE)) return privateProject(name, uploaded);
-    if (this.#policy.isPrivate(name) || only === PRIVATE)
-      throw unknown(name, 'it is a private name, and nothing was uploaded under it');
-    return this.#fromOrigins(name, await this.#asked(name, only));
   }
 
   /** Origins in their order that are asked for a project. */
@@ -60,90 +66,74 @@ export class Projects {
     return chosen.filter((origin) => this.#policy.asks(origin, name));
   }
 
-  async #fromOrigins(name: string, origins: readonly Origin[]): Promise<Project> {
-    let notHeld: MirrorError | undefined;
+  /** The first origin that knows the project has it. */
+  async #listed(name: string, origins: readonly Origin[]): Promise<Project> {
     for (const origin of origins) {
-      try {
-        const project = await this.#fromOrigin(name, origin);
-        if (project) return project;
-      } catch (error) {
-        if (!isKind(error, 'not-held', 'not-found')) throw error;
-        if (error.kind === 'not-held') notHeld ??= error;
-      }
+      const project = await this.#ask(name, origin);
+      if (project) return project;
     }
-    throw (
-      notHeld ??
-      unknown(
-        name,
-        `no index here knows it (${origins.map((origin) => origin.name).join(', ') || 'none may be asked'})`,
-      )
-    );
+    const asked = origins.map((origin) => origin.name).join(', ') || 'none may be asked';
+    throw unknown(name, `no index here knows it (${asked})`);
   }
 
-  async #fromOrigin(name: string, origin: Origin): Promise<Project | undefined> {
+  async #ask(name: string, origin: Origin): Promise<Project | undefined> {
+    try {
+      const read = await this.#read(name, origin);
+      // a flat page has many projects, and not to have this one is to not know it
+      if (origin.kind === 'find-links' && read.page.files.length === 0) return undefined;
+      const newest = this.#policy.newest(name);
+      const page = this.#policy.cooled(read.page, newest);
+      return { page, origin: origin.name, stamp: `${origin.name}:${read.entry.digest}:${newest ?? ''}` };
+    } catch (error) {
+      if (isKind(error, 'not-found')) return undefined;
+      throw error;
+    }
+  }
+
+  async #read(name: string, origin: Origin): Promise<{ page: ProjectPage; entry: Entry }> {
     const { entry, bytes } = await this.#context.mirror.read(pageRef(origin, name, this.#context.config));
-    const known = this.#parse(entry, bytes, name, origin);
-    // a flat page has many projects, and not to have this one is to not know it
-    if (origin.kind === 'find-links' && known.files.length === 0) return undefined;
+    return { page: this.#parsed.read(entry, bytes, name, origin), entry };
+  }
+
+  /** The first origin of which some files are held. */
+  async #held(name: string, origins: readonly Origin[]): Promise<Project> {
     const newest = this.#policy.newest(name);
-    const cooled = this.#policy.cooled(known, newest);
-    const stamp = `${origin.name}:${entry.digest}:${newest ?? ''}`;
-    if (this.#context.listing === 'all') return { page: cooled, origin: origin.name, stamp, held: 0 };
-    return this.#onlyHeld(cooled, origin.name, stamp, newest);
+    for (const origin of origins) {
+      const held = await heldFiles(this.#context.catalog, origin.name, name);
+      if (held.entries.size === 0) continue;
+      const known = await this.#context.mirror.held(pageRef(origin, name, this.#context.config));
+      const page = known ? (await this.#read(name, origin)).page : { name, files: [], versions: [] };
+      const stamp = `${origin.name}:${known?.digest ?? ''}:${newest ?? ''}:${held.stamp}`;
+      return {
+        page: this.#policy.cooled(onlyHeld(page, held), newest),
+        origin: origin.name,
+        stamp,
+        held: held.entries.size,
+      };
+    }
+    throw await this.#wanted(name, origins);
   }
 
-  /** Lists must name nothing that cannot be had, and forget nothing that can: also what its origin took away since. */
-  async #onlyHeld(page: ProjectPage, origin: string, stamp: string, newest: number | undefined): Promise<Project> {
-    const entries = await this.#context.catalog.list(fileKey(origin, page.name, ''));
-    const held = new Map(entries.map((entry) => [entry.key.slice(entry.key.lastIndexOf('/') + 1), entry]));
-    const files = page.files
-      .filter((file) => held.has(file.filename))
-      .map((file) => ({ ...file, size: held.get(file.filename)!.size }));
-    const listed = new Set(page.files.map((file) => file.filename));
-    const vanished = entries
-      .map(recordOf)
-      .filter((file) => file !== undefined && !listed.has(file.filename)) as FileRecord[];
-    const kept = this.#policy.cooled({ ...page, files: vanished }, newest).files;
-    const all = [...files, ...kept];
-    const names = digestOf([...held.keys()].join('\n'));
-    return {
-      page: { ...page, files: all, versions: versionsOf(all) },
-      origin,
-      stamp: `${stamp}:${names}`,
-      held: entries.length,
-    };
-  }
-
-  #parse(entry: Entry, bytes: Buffer, name: string, origin: Origin): ProjectPage {
-    const key = `${entry.digest} ${name}`;
-    const parsed = this.#parsed.get(key) ?? parsePage(entry, bytes, name);
-    for (const file of parsed.files) origin.learnedHosts.add(new URL(file.url).host);
-    this.#parsed.delete(key);
-    this.#parsed.set(key, parsed);
-    if (this.#parsed.size > MOST_PARSED) this.#parsed.delete(this.#parsed.keys().next().value!);
-    return parsed;
+  async #wanted(name: string, origins: readonly Origin[]): Promise<MirrorError> {
+    const [first] = origins;
+    if (!first) return unknown(name, 'no index may be asked for it');
+    const { mirror, wants, config } = this.#context;
+    const ref = { ...pageRef(first, name, config), key: indexKey(first.name, name) };
+    // the mirror says what is not held; a page without one file of it is as good as none
+    if (!(await mirror.held(ref))) await mirror.read(ref);
+    await wants.record({ key: ref.key, label: ref.label, item: { python: name } });
+    const message = `${ref.label} is known here, and none of its files is held here`;
+    return new MirrorError('not-held', 'project', `${message}. It was put on the list of wants for the next bundle`);
   }
 }
 
-function parsePage(entry: Entry, bytes: Buffer, name: string): ProjectPage {
-  const url = entry.headers['x-larder-url'] ?? entry.origin;
-  const page = /[+/]json/.test(entry.mediaType) ? parseJsonPage(bytes, url) : parseHtmlPage(bytes, url, name);
-  const serial = Number(entry.headers['x-pypi-last-serial']);
-  return Number.isInteger(serial) && page.lastSerial === undefined ? { ...page, lastSerial: serial } : page;
-}
-
-function privateProject(name: string, entries: readonly Entry[]): Project {
-  const files = entries.map(recordOf).filter((file) => file !== undefined);
-  const stamp = `${PRIVATE}:${digestOf(entries.map((entry) => entry.key + entry.digest).join('\n'))}`;
-  return { page: { name, files, versions: versionsOf(files) }, origin: PRIVATE, stamp, held: files.length };
-}
-
-/** What was known of a file when it came, kept with its name. */
-export function recordOf(entry: Entry): FileRecord | undefined {
-  const text = entry.headers['x-larder-file'];
-  if (text === undefined) return undefined;
-  const record = JSON.parse(text) as FileRecord;
-  return { ...record, size: entry.size, hashes: { ...record.hashes, sha256: entry.digest.slice('sha256:'.length) } };
+/** A private name shadows all others: no origin is asked for it, also not in the origin's own view. */
+function privateProject(name: string, uploaded: HeldFiles, only: string | undefined): Project {
+  if (only !== undefined && only !== PRIVATE)
+    throw unknown(name, `it is a private name, and the index "${only}" is not asked for it`);
+  if (uploaded.entries.size === 0) throw unknown(name, 'it is a private name, and nothing was uploaded under it');
+  const page = onlyHeld({ name, files: [], versions: [] }, uploaded);
+  return { page, origin: PRIVATE, stamp: `${PRIVATE}:${uploaded.stamp}`, held: uploaded.entries.size };
 }
 
 function unknown(name: string, why: string): MirrorError {

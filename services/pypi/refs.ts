@@ -38,7 +38,7 @@ export function pageRef(origin: Origin, project: string, config: PypiConfig): Re
 /** A wheel or an sdist. Its name says its bytes, and its hash is what everybody checks. */
 export function fileRef(origin: string, project: string, record: FileRecord): Ref {
   const { filename, hashes, size } = record;
-  const version = parseFilename(filename)?.version;
+  const version = parseFilename(filename, project)?.version;
   return {
     key: fileKey(origin, project, filename),
     subject: 'file',
@@ -65,7 +65,7 @@ export function metadataRef(origin: string, project: string, record: FileRecord)
     freshness: 'immutable',
     ...(typeof metadata === 'object' ? { promised: { sha256: metadata.sha256 } } : {}),
     ifHeld: { mediaType: 'text/plain; charset=utf-8', headers: {} },
-    want: { python: `${project}==${parseFilename(record.filename)?.version}` },
+    want: { python: `${project}==${parseFilename(record.filename, project)?.version}` },
   };
 }
 
@@ -113,10 +113,10 @@ export function parseFileAddress(path: string): FileAddress | undefined {
   const packages = /^\/packages\/([0-9a-f]{2})\/([0-9a-f]{2})\/([0-9a-f]{60})\/([^/]+)$/.exec(path);
   const own = /^\/files\/([a-z][a-z0-9-]*)\/([a-z0-9-]+)\/([^/]+)$/.exec(path);
   const last = decodeOnce((packages?.[4] ?? own?.[3]) || '');
-  if (last === undefined) return undefined;
+  if (!last) return undefined;
   const isMetadata = last.endsWith(METADATA);
   const filename = isMetadata ? last.slice(0, -METADATA.length) : last;
-  const parsed = parseFilename(filename);
+  const parsed = parseFilename(filename, own?.[2]);
   if (!parsed) return undefined;
   const address: FileAddress = {
     filename,
@@ -131,7 +131,8 @@ export function parseFileAddress(path: string): FileAddress | undefined {
 /** Where we have a file: PyPI's path where the origin has that shape, else one of our own. No leading slash. */
 export function filePath(origin: string, project: string, record: FileRecord): string {
   const pypi = packagesPath(record.url);
-  if (pypi) return `${pypi.slice(0, pypi.lastIndexOf('/'))}/${encodeURIComponent(record.filename)}`;
+  if (pypi?.endsWith(`/${record.filename}`))
+    return `${pypi.slice(0, pypi.lastIndexOf('/'))}/${encodeURIComponent(record.filename)}`;
   return `files/${origin}/${project}/${encodeURIComponent(record.filename)}`;
 }
 

@@ -3,6 +3,8 @@ import { type FileRecord, isComplete, isWheel, type ProjectPage } from './projec
 /** The version of the Simple API that we speak (PEP 792 is its newest part; PEP 833 freezes HTML there). */
 export const API_VERSION = '1.4';
 
+const NAMES_PER_PIECE = 5_000;
+
 /** How a page's links are written: the path of a file from the page, and the address of its attestations. */
 export interface Links {
   file(file: FileRecord): string;
@@ -11,18 +13,13 @@ export interface Links {
 
 /** What a page may say besides: keys with an underscore are the server's own (PEP 691). */
 export interface PageNotes {
-  held: number;
+  /** Where only what is held is listed. */
+  held?: number;
   listed: number;
-}
-
-/** "quarantined … MUST NOT offer any distribution files" (PEP 792). */
-export function offeredFiles(page: ProjectPage): FileRecord[] {
-  return page.status?.status === 'quarantined' ? [] : page.files;
 }
 
 /** The project as JSON (PEP 691, 700, 714, 740, 792). */
 export function renderJsonPage(page: ProjectPage, links: Links, notes: PageNotes): string {
-  const files = offeredFiles(page);
   // "1.1: size … MUST" (PEP 700): a page that lacks one of them is an honest 1.0
   const complete = isComplete(page);
   return JSON.stringify({
@@ -33,7 +30,7 @@ export function renderJsonPage(page: ProjectPage, links: Links, notes: PageNotes
     name: page.name,
     ...(complete ? { versions: page.versions } : {}),
     ...(page.status && complete ? { 'project-status': page.status } : {}),
-    files: files.map((file) => jsonFile(file, links)),
+    files: page.files.map((file) => jsonFile(file, links)),
     _larder: notes,
   });
 }
@@ -69,13 +66,10 @@ export function renderHtmlPage(page: ProjectPage, links: Links): string {
     page.status && complete ? [`<meta name="pypi:project-status" content="${escapeHtml(page.status.status)}">`] : [];
   if (page.status?.reason && complete)
     status.push(`<meta name="pypi:project-status-reason" content="${escapeHtml(page.status.reason)}">`);
-  const anchors = offeredFiles(page).map(
-    (file) => `<a ${htmlAttributes(file, links)}>${escapeHtml(file.filename)}</a><br>`,
-  );
-  return document(`Links for ${page.name}`, complete ? API_VERSION : '1.0', status, [
-    `<h1>Links for ${escapeHtml(page.name)}</h1>`,
-    ...anchors,
-  ]);
+  const title = `Links for ${page.name}`;
+  const anchors = page.files.map((file) => `<a ${htmlAttributes(file, links)}>${escapeHtml(file.filename)}</a><br>\n`);
+  const head = headOf(title, complete ? API_VERSION : '1.0', status);
+  return `${head}<h1>${escapeHtml(title)}</h1>\n${anchors.join('')}${FOOT}`;
 }
 
 function htmlAttributes(file: FileRecord, links: Links): string {
@@ -94,37 +88,40 @@ function htmlAttributes(file: FileRecord, links: Links): string {
 }
 
 function strongest(hashes: Record<string, string>): [string, string] | [] {
-  const name = ['sha256', 'sha512', 'sha384', 'sha224', 'sha1', 'md5'].find((candidate) => candidate in hashes);
+  const known = ['sha256', 'sha512', 'sha384', 'sha224', 'sha1', 'md5'].find((candidate) => candidate in hashes);
+  const name = known ?? Object.keys(hashes)[0];
   return name ? [name, hashes[name]!] : [];
 }
 
-export function renderJsonRoot(names: readonly string[], lastSerial: number | undefined): string {
+/** The list of all names, in pieces: large indexes have some hundred thousand. */
+export function* rootPieces(
+  names: readonly string[],
+  format: 'json' | 'html',
+  lastSerial: number | undefined,
+): Generator<string> {
+  const json = format === 'json';
   const meta = { 'api-version': API_VERSION, ...(lastSerial === undefined ? {} : { '_last-serial': lastSerial }) };
-  return JSON.stringify({ meta, projects: names.map((name) => ({ name })) });
+  yield json ? `{"meta":${JSON.stringify(meta)},"projects":[` : headOf('Simple index', API_VERSION, []);
+  for (let first = 0; first < names.length; first += NAMES_PER_PIECE) {
+    const piece = names.slice(first, first + NAMES_PER_PIECE);
+    if (json) yield `${first === 0 ? '' : ','}${piece.map((name) => `{"name":${JSON.stringify(name)}}`).join(',')}`;
+    else yield piece.map((name) => `<a href="${escapeHtml(name)}/">${escapeHtml(name)}</a>\n`).join('');
+  }
+  yield json ? ']}' : FOOT;
 }
 
-export function renderHtmlRoot(names: readonly string[]): string {
-  return document(
-    'Simple index',
-    API_VERSION,
-    [],
-    names.map((name) => `<a href="${name}/">${name}</a>`),
-  );
-}
-
-function document(title: string, version: string, head: readonly string[], body: readonly string[]): string {
+function headOf(title: string, version: string, meta: readonly string[]): string {
   return `<!DOCTYPE html>
 <html>
 <head>
 <meta name="pypi:repository-version" content="${version}">
-${head.map((line) => `${line}\n`).join('')}<title>${escapeHtml(title)}</title>
+${meta.map((line) => `${line}\n`).join('')}<title>${escapeHtml(title)}</title>
 </head>
 <body>
-${body.join('\n')}
-</body>
-</html>
 `;
 }
+
+const FOOT = '</body>\n</html>\n';
 
 function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);

@@ -6,6 +6,7 @@ import { brotliCompress, constants, gzip, zstdCompress } from 'node:zlib';
 export const CODINGS = ['zstd', 'br', 'gzip'] as const;
 export type Coding = (typeof CODINGS)[number] | 'identity';
 
+/** Off the event loop, each of them. */
 const compress = {
   gzip: promisify(gzip),
   br: (bytes: Buffer) =>
@@ -23,7 +24,6 @@ const TRUSTED = 1000;
 /** A page in one format, rendered once, compressed once per coding. */
 export class RenderedPage {
   readonly stamp: string;
-  readonly mediaType: string;
   /** `X-PyPI-Last-Serial`, where the origin tells one. */
   readonly serial: number | undefined;
   readonly #identity: Buffer;
@@ -32,17 +32,16 @@ export class RenderedPage {
   checkedAt = 0;
   generation = -1;
 
-  constructor(stamp: string, text: string, mediaType: string, serial: number | undefined) {
+  constructor(stamp: string, text: string, serial: number | undefined) {
     this.stamp = stamp;
-    this.mediaType = mediaType;
     this.serial = serial;
     this.#identity = Buffer.from(text);
     this.#hash = createHash('sha256').update(this.#identity).digest('hex').slice(0, 32);
   }
 
-  /** About what it takes in memory. */
+  /** About what it takes in memory: pages compress to less than a fifth. */
   get weight(): number {
-    return this.#identity.length * 1.5;
+    return this.#identity.length * 1.5 + 1000;
   }
 
   /** Strong, and another one for each coding: they are other bytes (RFC 9110 §8.8.3.3). */
@@ -62,10 +61,12 @@ export class RenderedPage {
 export class RenderedPages {
   readonly #pages = new Map<string, RenderedPage>();
   readonly #now: () => number;
+  readonly #mostBytes: number;
   #weight = 0;
 
-  constructor(now: () => number) {
+  constructor(now: () => number, mostBytes = MOST_BYTES) {
     this.#now = now;
+    this.#mostBytes = mostBytes;
   }
 
   /** The page, when nothing can have changed since it was last looked at. */
@@ -75,28 +76,29 @@ export class RenderedPages {
     return page && page.generation === generation && age >= 0 && age < TRUSTED ? page : undefined;
   }
 
+  /** The page, if it is the one with this stamp. */
+  known(key: string, stamp: string, generation: number): RenderedPage | undefined {
+    const page = this.#pages.get(key);
+    return page?.stamp === stamp ? this.#keep(key, page, generation) : undefined;
+  }
+
   /** The page with this stamp, rendered now if it is another than the one before. */
   current(key: string, stamp: string, generation: number, render: () => RenderedPage): RenderedPage {
-    let page = this.#pages.get(key);
-    if (page?.stamp !== stamp) {
-      if (page) this.#weight -= page.weight;
-      page = render();
-      this.#weight += page.weight;
-    }
+    return this.known(key, stamp, generation) ?? this.#keep(key, render(), generation);
+  }
+
+  #keep(key: string, page: RenderedPage, generation: number): RenderedPage {
     page.checkedAt = this.#now();
     page.generation = generation;
     // the last used stands last
+    this.#weight += page.weight - (this.#pages.get(key)?.weight ?? 0);
     this.#pages.delete(key);
     this.#pages.set(key, page);
-    this.#shrink();
-    return page;
-  }
-
-  #shrink(): void {
-    for (const [key, page] of this.#pages) {
-      if (this.#weight <= MOST_BYTES || this.#pages.size === 1) return;
-      this.#pages.delete(key);
-      this.#weight -= page.weight;
+    for (const [oldest, { weight }] of this.#pages) {
+      if (this.#weight <= this.#mostBytes || oldest === key) break;
+      this.#pages.delete(oldest);
+      this.#weight -= weight;
     }
+    return page;
   }
 }

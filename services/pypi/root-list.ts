@@ -1,82 +1,95 @@
 import type { RequestHandler } from 'express';
+import { negotiateEncoding } from '../../shared/http/accept.ts';
+import { send } from '../../shared/http/send.ts';
+import { digestOf, hexOf } from '../../shared/model/digest.ts';
+import { MirrorError } from '../../shared/model/errors.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { PypiConfig } from './config.ts';
-import { chooseFormat, type Format } from './formats.ts';
+import { chooseFormat } from './formats.ts';
 import type { Origin, Origins } from './origins.ts';
-import { sendPage } from './pages.ts';
-import { parseHtmlRoot, projectNames } from './parse-html.ts';
-import { parseJsonRoot } from './parse-json.ts';
+import { pageOptions } from './pages.ts';
+import { addressOf, isJson, serialOf } from './parsed-pages.ts';
 import { PRIVATE, pageRef } from './refs.ts';
-import { renderHtmlRoot, renderJsonRoot } from './render.ts';
-import { RenderedPage, type RenderedPages } from './rendered-pages.ts';
-
-/** The list of a whole index: tens of megabytes. */
-const MOST_BYTES = 512 << 20;
+import { CODINGS, type Coding } from './rendered-pages.ts';
+import { RootDocuments, type RootParts } from './root-documents.ts';
 
 interface RootRooms {
   context: Context<PypiConfig>;
   origins: Origins;
-  pages: RenderedPages;
 }
 
+/** Milliseconds for which nothing is looked up again while no name has changed. */
+const TRUSTED = 1000;
+
 /** `/simple/` and `/<index>/simple/`: every name that can be asked for. */
-export function rootList(rooms: RootRooms): RequestHandler {
+export function rootList({ context, origins }: RootRooms): RequestHandler {
+  const documents = new RootDocuments(context);
+  const looked = new Map<string, { at: number; generation: number; parts: RootParts }>();
+  const partsFor = async (index: string | undefined): Promise<RootParts> => {
+    const generation = context.catalog.generation();
+    const known = looked.get(index ?? '');
+    const age = known ? context.now() - known.at : -1;
+    if (known?.generation === generation && age >= 0 && age < TRUSTED) return known.parts;
+    const parts = await partsOf(context, await chosen(origins, index, context), index);
+    looked.set(index ?? '', { at: context.now(), generation: context.catalog.generation(), parts });
+    return parts;
+  };
   return async (req, res) => {
     const { index } = req.params as { index?: string };
     const { format, contentType } = chooseFormat(req.headers.accept, req.query.format);
-    const key = `${format} ${index ?? ''} /`;
-    const generation = rooms.context.catalog.generation();
-    const page = rooms.pages.trusted(key, generation) ?? (await render(rooms, key, index, format));
-    await sendPage(req, res, page, contentType, rooms.context.config.pageSeconds);
+    const coding = negotiateEncoding(req.headers['accept-encoding'] as string | undefined, CODINGS) as Coding;
+    const parts = await partsFor(index);
+    const resource = await documents.open(parts, format, coding, contentType);
+    await send(req, res, resource, pageOptions(context.config.pageSeconds, coding, parts.serial));
   };
 }
 
-async function render(rooms: RootRooms, key: string, index: string | undefined, format: Format): Promise<RenderedPage> {
-  const all = await rooms.origins.list().catch(() => []);
-  const origins = all.filter((origin) => index === undefined || origin.name === index);
-  const names = new Set(await heldNames(rooms.context, origins));
-  const { listing, config } = rooms.context;
-  let serial: number | undefined;
-  let stamp = '';
-  if (listing === 'all' && config.rootList === 'all') {
-    for (const origin of origins) {
-      const list = await originNames(rooms.context, origin);
-      for (const name of list?.names ?? []) names.add(name);
-      serial ??= list?.serial;
-      stamp += `${list?.stamp ?? ''} `;
-    }
-  }
-  const sorted = [...names].sort();
-  const text = format === 'json' ? renderJsonRoot(sorted, serial) : renderHtmlRoot(sorted);
-  const generation = rooms.context.catalog.generation();
-  return rooms.pages.current(
-    key,
-    `${stamp}${generation}`,
-    generation,
-    () => new RenderedPage(`${stamp}${generation}`, text, format, serial),
-  );
+/** The origins whose names are listed. Throws `not-found` for an index that is none. */
+async function chosen(origins: Origins, index: string | undefined, context: Context<PypiConfig>): Promise<Origin[]> {
+  if (index === PRIVATE) return [];
+  // what was uploaded is listed also where nobody can tell the default origin
+  const all = await origins.list().catch((error: Error) => {
+    context.log.warn({ event: 'root-list', reason: error.message }, 'the origins are not known');
+    return [];
+  });
+  const found = all.filter((origin) => index === undefined || origin.name === index);
+  if (index !== undefined && found.length === 0)
+    throw new MirrorError('not-found', 'index', `there is no index "${index.slice(0, 100)}" here`);
+  return found;
+}
+
+async function partsOf(
+  context: Context<PypiConfig>,
+  origins: readonly Origin[],
+  index: string | undefined,
+): Promise<RootParts> {
+  const asks = context.listing === 'all' && context.config.rootList === 'all';
+  const found = asks ? await Promise.all(origins.map((origin) => listOf(context, origin))) : [];
+  const lists = found.filter((list) => list !== undefined);
+  const names = await heldNames(context, origins, index);
+  const serial = lists.map(({ entry }) => serialOf(entry)).find((one) => one !== undefined);
+  const told = [names, serial, lists.map(({ entry, source }) => [entry.digest, source])];
+  return { lists, names, serial, stamp: hexOf(digestOf(JSON.stringify(told))).slice(0, 32) };
 }
 
 /** What was uploaded here, and what came from the origins. */
-async function heldNames({ catalog }: Context<PypiConfig>, origins: readonly Origin[]): Promise<string[]> {
-  const names = await catalog.segments(`file/${PRIVATE}/`);
-  for (const { name } of origins) names.push(...(await catalog.segments(`file/${name}/`)));
-  return names;
+async function heldNames(
+  { catalog }: Context<PypiConfig>,
+  origins: readonly Origin[],
+  index: string | undefined,
+): Promise<string[]> {
+  const owners = origins.map(({ name }) => name);
+  if (index === undefined || index === PRIVATE) owners.push(PRIVATE);
+  const names = await Promise.all(owners.map((owner) => catalog.segments(`file/${owner}/`)));
+  return [...new Set(names.flat())].sort();
 }
 
 /** An origin whose list cannot be had takes nothing away from the others. */
-async function originNames(
-  context: Context<PypiConfig>,
-  origin: Origin,
-): Promise<{ names: string[]; serial: number | undefined; stamp: string } | undefined> {
+async function listOf(context: Context<PypiConfig>, origin: Origin): Promise<RootParts['lists'][number] | undefined> {
   try {
-    const { entry, bytes } = await context.mirror.read(pageRef(origin, '', context.config), { maxBytes: MOST_BYTES });
-    const url = entry.headers['x-larder-url'] ?? entry.origin;
-    const found = /[+/]json/.test(entry.mediaType)
-      ? parseJsonRoot(bytes, url)
-      : parseHtmlRoot(bytes, url, origin.kind === 'find-links');
-    const serial = Number(entry.headers['x-pypi-last-serial']);
-    return { names: projectNames(found), serial: Number.isInteger(serial) ? serial : undefined, stamp: entry.digest };
+    const { entry } = await context.mirror.hold(pageRef(origin, '', context.config));
+    const source = { url: addressOf(entry), json: isJson(entry), flat: origin.kind === 'find-links' };
+    return { origin: origin.name, entry, source };
   } catch (error) {
     context.log.warn(
       { event: 'root-list', origin: origin.name, reason: (error as Error).message },

@@ -14,6 +14,8 @@ import { uploadHandler } from './upload.ts';
 /** The addresses of the index. GET rows answer HEAD too. */
 export function routes(context: Context<PypiConfig>, origins: Origins): Router {
   if (context.listing === 'held') origins.withoutAsking();
+  // pip takes a moment to tell the default origin: it is asked now, and who needs it first waits
+  else origins.list().catch((error: Error) => context.log.warn({ event: 'origins' }, error.message));
   const projects = new Projects(context, origins);
   const pages = new RenderedPages(context.now);
   const rooms = { context, origins, projects, pages };
@@ -37,7 +39,7 @@ export function routes(context: Context<PypiConfig>, origins: Origins): Router {
   router.get('/integrity/:project/:version/:filename/provenance', read, provenanceHandler(rooms));
 
   // the JSON API of PyPI's documentation
-  router.get(['/pypi/:project/json', '/pypi/:project/:version/json'], read, jsonApi(context, projects));
+  router.get(['/pypi/:project/json', '/pypi/:project/:version/json'], read, jsonApi(rooms));
 
   // the upload API of PyPI's documentation (legacy)
   router.post(['/legacy/', '/legacy', '/'], context.access.require('write', 'pypi'), uploadHandler(context));

@@ -21,7 +21,10 @@ export function pypiUpstream(origins: Origins, http: HttpOrigins): Upstream {
   return {
     describe: async (ref, options) => (await asker()).describe(ref, options),
     fetch: async (ref, options) => (await asker()).fetch(ref, options),
-    close: async () => (await made?.catch(() => undefined))?.close?.(),
+    async close() {
+      origins.close();
+      await (await made?.catch(() => undefined))?.close?.();
+    },
   };
 }
 
@@ -44,8 +47,11 @@ function descriptionOf(origin: Origin): OriginDescription {
           facts: { ...known.facts, mediaType: ref.ifHeld?.mediaType ?? known.facts.mediaType },
           promised: known.promised,
         };
-      // links are relative to where the page came from in the end
-      const headers = { 'x-larder-url': answer.url, ...(serial ? { 'x-pypi-last-serial': serial } : {}) };
+      // links are relative to where the page came from in the end; a query may hold a signature, and is nobody's business
+      const headers = {
+        'x-larder-url': answer.url.split(/[?#]/, 1)[0]!,
+        ...(serial ? { 'x-pypi-last-serial': serial } : {}),
+      };
       return { facts: { ...known.facts, headers }, promised: known.promised };
     },
   };
