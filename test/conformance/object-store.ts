@@ -10,10 +10,12 @@ import { raceConformance } from './object-store-races.ts';
  * What every ObjectStore must do, whatever lies beneath it. Opened once; each test keeps to keys of its own.
  *
  * @param open gives the store, and a function that ends it and what it stands on
+ * @param options.atomicConditions false for an engine that does not decide a race of conditional puts
  */
 export function objectStoreConformance(
   name: string,
   open: () => Promise<{ store: ObjectStore; close(): Promise<void> }>,
+  options: { atomicConditions?: boolean } = {},
 ): void {
   describe(`${name} as an object store`, () => {
     let found: { store: ObjectStore; close(): Promise<void> };
@@ -28,7 +30,7 @@ export function objectStoreConformance(
     });
 
     putConformance(opened);
-    raceConformance(opened);
+    raceConformance(opened, options.atomicConditions);
     listConformance(opened);
 
     test('a store in order passes its check, and a sweep takes nothing that stands', async () => {

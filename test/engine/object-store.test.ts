@@ -24,18 +24,23 @@ const optionsOf = (engine: Engine, bucket: string) => ({
   ...credentials,
 });
 
-objectStoreConformance('a bucket of versitygw', async () => {
-  const engine = await startVersitygw();
-  await makeBucket(engine, 'conformance');
-  const store = await S3Store.open(optionsOf(engine, 'conformance'));
-  return {
-    store,
-    async close() {
-      await store.close();
-      await engine.close();
-    },
-  };
-});
+// versitygw's folders: a condition is looked at before the write, not with it
+objectStoreConformance(
+  'a bucket of versitygw',
+  async () => {
+    const engine = await startVersitygw();
+    await makeBucket(engine, 'conformance');
+    const store = await S3Store.open(optionsOf(engine, 'conformance'));
+    return {
+      store,
+      async close() {
+        await store.close();
+        await engine.close();
+      },
+    };
+  },
+  { atomicConditions: false },
+);
 
 describe('a store on an engine', () => {
   let engine: Engine;
