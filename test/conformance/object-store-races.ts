@@ -7,7 +7,7 @@ import { etagOf, failing, fresh, held, keysUnder, MIB, type Opened, read, stream
  * @param atomic false for an engine that looks first and writes then, so that of racing conditional puts several may be
  * told that they won: one of them stands all the same
  */
-export function raceConformance(opened: () => ObjectStore, atomic = true): void {
+export function raceConformance(opened: Opened, atomic = true): void {
   function expectWinner(winners: readonly string[], standing: string): void {
     expect(winners).toContain(standing);
     if (atomic) expect(winners).toHaveLength(1);
