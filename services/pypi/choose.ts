@@ -1,9 +1,12 @@
 import { parseFilename } from './project-name.ts';
-import { type FileRecord, isWheel } from './project-page.ts';
+import { type FileRecord, isWheel, type ProjectPage } from './project-page.ts';
 import { compareVersions, isPrerelease, parseVersion } from './python/pep440.ts';
 import { parseSpecifiers, satisfies } from './python/specifiers.ts';
 import { fitOf, type Target } from './python/target.ts';
 import { parseWheelName } from './python/wheel-name.ts';
+
+/** Files of one project: its name settles where that of an old sdist ends. */
+type Files = Pick<ProjectPage, 'name' | 'files'>;
 
 /** True when a file may be installed by the target's Python. */
 export function fitsPython(file: FileRecord, target: Target): boolean {
@@ -29,11 +32,8 @@ function compareBuilds(one: [number, string] | undefined, other: [number, string
 }
 
 /** The best wheel of the newest version that has one; neither yanked nor a pre-release. */
-export function newestWheel(
-  files: readonly FileRecord[],
-  target: Target,
-): { file: FileRecord; version: string } | undefined {
-  const settled = files.filter((file) => file.yanked === false);
+export function newestWheel(page: Files, target: Target): { file: FileRecord; version: string } | undefined {
+  const settled = { name: page.name, files: page.files.filter((file) => file.yanked === false) };
   for (const version of versionsOf(settled)) {
     if (isPrerelease(parseVersion(version)!)) continue;
     const file = bestWheel(filesOf(settled, version), target);
@@ -43,8 +43,8 @@ export function newestWheel(
 }
 
 /** The versions of files, the newest first; what is no version is left out. */
-export function versionsOf(files: readonly FileRecord[]): string[] {
-  const texts = new Set(files.map((file) => parseFilename(file.filename)?.version ?? ''));
+export function versionsOf({ name, files }: Files): string[] {
+  const texts = new Set(files.map((file) => parseFilename(file.filename, name)?.version ?? ''));
   return [...texts]
     .filter((text) => parseVersion(text) !== undefined)
     .sort((one, other) => compareVersions(parseVersion(other)!, parseVersion(one)!));
@@ -54,9 +54,9 @@ export function versionsOf(files: readonly FileRecord[]): string[] {
  * Files of one version, however it is written; those of its local versions (`2.5.1+cu121` of `2.5.1`) where there are
  * no others: so an installer reads a pin.
  */
-export function filesOf(files: readonly FileRecord[], version: string): FileRecord[] {
+export function filesOf({ name, files }: Files, version: string): FileRecord[] {
   const wanted = parseVersion(version);
-  const versionOf = (file: FileRecord) => parseFilename(file.filename)?.version ?? '';
+  const versionOf = (file: FileRecord) => parseFilename(file.filename, name)?.version ?? '';
   if (!wanted) return files.filter((file) => versionOf(file) === version);
   const exact = files.filter((file) => {
     const found = parseVersion(versionOf(file));

@@ -95,7 +95,7 @@ class Closure {
     const refused = new Set<string>();
     const pins = await this.#resolve(lines, target, { sdists: false, refused });
     const found = refused.size > 0 ? await this.#resolve(lines, target, { sdists: true }) : pins;
-    for (const pin of found) await this.#take({ ...pin, why: pin.why === why ? why : `${why}: ${pin.why}` }, target);
+    for (const pin of found) await this.#take({ ...pin, why }, target);
   }
 
   /** Pins for requirements. What has no solution is put on the list of what is refused, and nothing comes of it. */

@@ -44,14 +44,15 @@ export class Holdings {
 
   /** Versions that are held, the newest first, whether or not they have a file for the target. */
   async versions(name: string): Promise<string[]> {
-    return versionsOf((await this.#page(name))?.page.files ?? []);
+    const project = await this.#page(name);
+    return project ? versionsOf(project.page) : [];
   }
 
   /** Undefined when no file of the version is for the target. */
   async candidate(name: string, version: string): Promise<Candidate | undefined> {
     const project = await this.#page(name);
     if (!project) return undefined;
-    const files = filesOf(project.page.files, version);
+    const files = filesOf(project.page, version);
     const file = bestWheel(files, this.#target) ?? (this.#sdists ? sdistOf(files) : undefined);
     return file && { name, version, project, file };
   }

@@ -51,7 +51,7 @@ export class Selection {
   /** The newest version of a tool. */
   async takeNewest(name: string, target: Target, why: string): Promise<void> {
     const project = await this.#sources.page(name);
-    const newest = project && newestWheel(project.page.files, target);
+    const newest = project && newestWheel(project.page, target);
     if (newest) this.#add(project, newest.file, { project: name, version: newest.version, why }, target);
     else this.refused.add(`${name} for ${target.name}: no wheel`);
   }
@@ -61,7 +61,7 @@ export class Selection {
     const { version } = pin;
     const chosen = this.#chosen.get(key) ?? { project, file, version, why: new Set(), targets: new Set() };
     const isNew = !chosen.targets.has(target.id);
-    chosen.why.add(pin.why);
+    for (const one of pin.why.split(', ')) chosen.why.add(one);
     chosen.targets.add(target.id);
     this.#chosen.set(key, chosen);
     return isNew ? chosen : undefined;
@@ -91,10 +91,19 @@ export class PinnedFiles {
   }
 
   async find(pin: Pin, target: Target): Promise<Found> {
+    try {
+      return await this.#find(pin, target);
+    } catch (error) {
+      if (isKind(error, 'forbidden')) return { why: error.message };
+      throw error;
+    }
+  }
+
+  async #find(pin: Pin, target: Target): Promise<Found> {
     const nothing: string[] = [];
     let sdist: Found | undefined;
     for await (const project of this.#pages(pin)) {
-      const ofVersion = filesOf(project.page.files, pin.version);
+      const ofVersion = filesOf(project.page, pin.version);
       const files = ofVersion.filter((file) => isAllowed(file, pin.hashes));
       const wheel = bestWheel(files, target);
       if (wheel) return { project, wheel };

@@ -50,7 +50,7 @@ async function works(program: string): Promise<boolean> {
 async function fetchUv(context: Context<PypiConfig>, projects: Projects, program: string): Promise<Uv> {
   const project = await projects.find('uv');
   const machine = thisMachine();
-  const newest = newestWheel(project.page.files, machine);
+  const newest = newestWheel(project.page, machine);
   if (!newest) return { reason: `uv is not on the PATH, and the index has no wheel of it for ${machine.platform}` };
   const { file } = newest;
   // a program is run only when the index said which bytes it is; the mirror compares them

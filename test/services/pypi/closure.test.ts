@@ -134,6 +134,14 @@ describe('several indexes', () => {
   });
 });
 
+test('a project that the site does not allow is refused with the others', async () => {
+  const strict = await pythonWorkbench({ origins: [{ name: 'main', url: index.url }], deny: ['idna'] });
+  await expect(strict.gather({ packages: ['idna==3.7', 'numpy==9'], lock: true })).rejects.toThrow(
+    /idna 3\.7 for cp312 x86_64: the project "idna" is not allowed here.*\n {2}numpy 9 for cp312 x86_64/,
+  );
+  await strict.close();
+});
+
 describe('sdists', () => {
   test('bring what builds them, and what builds that', async () => {
     const { items } = await bench.gather({ packages: ['source==1.0'], lock: true, sdists: 'allow' });
