@@ -1,0 +1,134 @@
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { configSchema } from '../../../services/pypi/config.ts';
+import { Origins } from '../../../services/pypi/origins.ts';
+import { defaultIn, indexUrlIn, pipIndexUrl } from '../../../services/pypi/pip-default.ts';
+import { temporaryFolder } from '../../support/bundles.ts';
+
+const HELP = (url: string) => `
+Package Index Options:
+  -i, --index-url <url>       Base URL of the Python Package Index (default
+                              ${url}). This should point to a
+                              repository compliant with PEP 503 (the simple
+                              repository API) or a local directory laid out in
+                              the same format.
+  --extra-index-url <url>     Extra URLs of package indexes to use in addition
+                              to --index-url (default nothing).
+  --no-index                  Ignore package index.
+`;
+
+let folder: { path: string; remove(): Promise<void> };
+
+beforeEach(async () => {
+  folder = await temporaryFolder();
+});
+
+afterEach(async () => {
+  await folder.remove();
+});
+
+/** A Python whose pip says this. */
+async function python(help: string, config = ''): Promise<string> {
+  const path = join(folder.path, 'python');
+  const script = `#!/bin/sh\ncase "$*" in\n*--help*) cat <<'END'\n${help}\nEND\n;;\n*"config list"*) cat <<'END'\n${config}\nEND\n;;\nesac\n`;
+  await writeFile(path, script);
+  await chmod(path, 0o755);
+  return path;
+}
+
+describe("pip's help", () => {
+  test.each([
+    ['folded', HELP('http://index.example/simple')],
+    ['on one line', '  -i, --index-url <url>  Base URL (default http://index.example/simple). This\n  --no-index  x\n'],
+    [
+      'with the address on a line of its own',
+      '  --index-url <url>  Base URL (default\n       http://index.example/simple\n  ). This\n  -f x\n',
+    ],
+  ])('%s tells its default index', (_how, help) => {
+    expect(defaultIn(help)).toBe('http://index.example/simple');
+  });
+
+  test('without one tells nothing, whatever other options default to', () => {
+    expect(defaultIn(HELP('x').replace(/\(default\s+x\)/, ''))).toBeUndefined();
+    expect(defaultIn('')).toBeUndefined();
+  });
+});
+
+test("pip's settings count in pip's order", () => {
+  const list = "global.index-url='http://global.example'\ninstall.index-url='http://install.example'\n";
+  expect(indexUrlIn(`:env:.index-url='http://env.example'\n${list}`)).toBe('http://env.example');
+  expect(indexUrlIn(list)).toBe('http://install.example');
+  expect(indexUrlIn("global.index-url='http://global.example'")).toBe('http://global.example');
+  expect(indexUrlIn('download.index-url="http://other.example"')).toBeUndefined();
+  expect(indexUrlIn("global.extra-index-url='http://other.example'")).toBeUndefined();
+});
+
+describe('the default origin', () => {
+  test('is what pip tells', async () => {
+    expect(await pipIndexUrl(await python(HELP('http://index.example/simple')))).toBe('http://index.example/simple');
+  });
+
+  test('has the password that pip hides in its help, and keeps it apart from the address', async () => {
+    const hidden = HELP('http://user:****@index.example/simple');
+    const config = "global.index-url='http://user:p%40ss@index.example/simple'\nglobal.timeout='5'";
+    const origins = new Origins(configSchema.parse({ python: await python(hidden, config) }));
+    const [origin] = await origins.list();
+    expect(origin).toMatchObject({
+      name: 'pypi',
+      url: 'http://index.example/simple/',
+      credentials: { username: 'user', password: 'p@ss' },
+    });
+  });
+
+  test('is asked for once, however many wait for it', async () => {
+    const path = await python(HELP('http://index.example/simple'));
+    const origins = new Origins(configSchema.parse({ python: path }));
+    const [first, second] = await Promise.all([origins.list(), origins.list()]);
+    expect(first).toBe(second);
+  });
+
+  test('is an error that says what to set where pip is a folder or tells nothing, and is asked for again later', async () => {
+    const path = await python(HELP('/srv/packages'));
+    const nothing = await pipIndexUrl(path).catch((error) => error);
+    // another pip may stand on the PATH of this machine
+    if (nothing instanceof Error) expect(nothing.message).toMatch(/set pypi\.origins/);
+    else expect(nothing).toMatch(/^https?:/);
+    expect(nothing).not.toBe('/srv/packages');
+  });
+
+  test('is not waited for when the index closes', async () => {
+    const path = join(folder.path, 'slow');
+    await writeFile(path, '#!/bin/sh\nexec sleep 30\n');
+    await chmod(path, 0o755);
+    const origins = new Origins(configSchema.parse({ python: path }));
+    const asked = origins.list();
+    origins.close();
+    await expect(asked).rejects.toMatchObject({ kind: 'unavailable' });
+  });
+});
+
+describe('origins of the settings', () => {
+  const list = (origin: object) => new Origins(configSchema.parse({ origins: [{ name: 'a', ...origin }] })).list();
+
+  test('need no pip, and end in a slash unless they are a page of links', async () => {
+    expect((await list({ url: 'http://index.example/simple' }))[0]!.url).toBe('http://index.example/simple/');
+    expect((await list({ url: 'http://index.example/links.html', kind: 'find-links' }))[0]!.url).toBe(
+      'http://index.example/links.html',
+    );
+  });
+
+  test.each([
+    [{ url: 'http://u:p@index.example/' }, { username: 'u', password: 'p' }],
+    [
+      { url: 'http://index.example/', username: 'u', password: 'p' },
+      { username: 'u', password: 'p' },
+    ],
+    [{ url: 'http://u:p@index.example/', token: 't' }, { token: 't' }],
+    [{ url: 'http://index.example/' }, undefined],
+  ])('%j are asked with %j', async (origin, credentials) => {
+    const [found] = await list(origin);
+    expect(found!.credentials).toEqual(credentials);
+    expect(found!.url).toBe('http://index.example/');
+  });
+});
