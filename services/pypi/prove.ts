@@ -33,7 +33,11 @@ export async function* prove(
     const proof = new Proof(context, new PinnedFiles(projects, origins, python.index), target, python);
     const missing = await proof.gaps(wishes);
     for (const message of missing) yield { target: target.id, message };
-    if (missing.length > 0 || uv.program === undefined) continue;
+    if (missing.length > 0) continue;
+    if (uv.program === undefined) {
+      environment.note(`${target.name}: solved from the bundle alone`);
+      continue;
+    }
     const verdict = await judge(proof, wishes, uv.program, environment);
     if (verdict) yield { target: target.id, message: verdict };
   }
