@@ -6,7 +6,7 @@ import { digestOf } from '../../shared/model/digest.ts';
 import { S3Store } from '../../shared/storage/s3-store.ts';
 import { openStore } from '../../shared/storage/store.ts';
 import { objectStoreConformance } from '../conformance/object-store.ts';
-import { ACCESS_KEY, type Engine, SECRET_KEY, startVersitygw } from '../support/engines.ts';
+import { ACCESS_KEY, type Engine, SECRET_KEY, startMinio, startVersitygw } from '../support/engines.ts';
 
 const credentials = { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY };
 
@@ -24,23 +24,24 @@ const optionsOf = (engine: Engine, bucket: string) => ({
   ...credentials,
 });
 
-// versitygw's folders: a condition is looked at before the write, not with it
-objectStoreConformance(
-  'a bucket of versitygw',
-  async () => {
-    const engine = await startVersitygw();
+/** The suite of every object store, over a bucket of an engine that is started for it. */
+function engineConformance(start: () => Promise<Engine>, name: string, atomicConditions: boolean): void {
+  const open = async () => {
+    const engine = await start();
     await makeBucket(engine, 'conformance');
     const store = await S3Store.open(optionsOf(engine, 'conformance'));
-    return {
-      store,
-      async close() {
-        await store.close();
-        await engine.close();
-      },
+    const close = async () => {
+      await store.close();
+      await engine.close();
     };
-  },
-  { atomicConditions: false },
-);
+    return { store, close };
+  };
+  objectStoreConformance(`a bucket of ${name}`, open, { atomicConditions });
+}
+
+// versitygw's folders: a condition is looked at before the write, not with it
+engineConformance(startVersitygw, 'versitygw', false);
+engineConformance(startMinio, 'MinIO', true);
 
 describe('a store on an engine', () => {
   let engine: Engine;
