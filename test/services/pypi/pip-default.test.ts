@@ -1,6 +1,6 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { configSchema } from '../../../services/pypi/config.ts';
 import { Origins } from '../../../services/pypi/origins.ts';
 import { defaultIn, indexUrlIn, pipIndexUrl } from '../../../services/pypi/pip-default.ts';
@@ -22,16 +22,19 @@ let folder: { path: string; remove(): Promise<void> };
 
 beforeEach(async () => {
   folder = await temporaryFolder();
+  // no other pip than that of the test
+  vi.stubEnv('PATH', folder.path);
 });
 
 afterEach(async () => {
+  vi.unstubAllEnvs();
   await folder.remove();
 });
 
 /** A Python whose pip says this. */
 async function python(help: string, config = ''): Promise<string> {
   const path = join(folder.path, 'python');
-  const script = `#!/bin/sh\ncase "$*" in\n*--help*) cat <<'END'\n${help}\nEND\n;;\n*"config list"*) cat <<'END'\n${config}\nEND\n;;\nesac\n`;
+  const script = `#!/bin/sh\ncase "$*" in\n*--help*) /bin/cat <<'END'\n${help}\nEND\n;;\n*"config list"*) /bin/cat <<'END'\n${config}\nEND\n;;\nesac\n`;
   await writeFile(path, script);
   await chmod(path, 0o755);
   return path;
@@ -90,16 +93,16 @@ describe('the default origin', () => {
 
   test('is an error that says what to set where pip is a folder or tells nothing, and is asked for again later', async () => {
     const path = await python(HELP('/srv/packages'));
-    const nothing = await pipIndexUrl(path).catch((error) => error);
-    // another pip may stand on the PATH of this machine
-    if (nothing instanceof Error) expect(nothing.message).toMatch(/set pypi\.origins/);
-    else expect(nothing).toMatch(/^https?:/);
-    expect(nothing).not.toBe('/srv/packages');
+    const origins = new Origins(configSchema.parse({ python: path }));
+    await expect(origins.list()).rejects.toThrow(/set pypi\.origins/);
+    await expect(pipIndexUrl('/nonexistent/python')).rejects.toMatchObject({ kind: 'unavailable' });
+    await python(HELP('http://index.example/simple/'));
+    expect(await origins.list()).toMatchObject([{ url: 'http://index.example/simple/' }]);
   });
 
   test('is not waited for when the index closes', async () => {
     const path = join(folder.path, 'slow');
-    await writeFile(path, '#!/bin/sh\nexec sleep 30\n');
+    await writeFile(path, '#!/bin/sh\nexec /bin/sleep 30\n');
     await chmod(path, 0o755);
     const origins = new Origins(configSchema.parse({ python: path }));
     const asked = origins.list();

@@ -11,7 +11,8 @@ import type { Context, Service } from '../../../shared/service/service.ts';
 import { openStore, type Store } from '../../../shared/storage/store.ts';
 import { createTelemetry } from '../../../shared/telemetry/telemetry.ts';
 import { httpOrigins } from '../../../shared/upstream/http-upstream.ts';
-import { temporaryFolder } from '../../support/bundles.ts';
+import { keep, temporaryFolder } from '../../support/bundles.ts';
+import type { BuiltFile } from '../../support/wheels.ts';
 
 export const JSON_V1 = 'application/vnd.pypi.simple.v1+json';
 export const HTML_V1 = 'application/vnd.pypi.simple.v1+html';
@@ -141,4 +142,19 @@ function indexOf({ running, listening, store, clock, log }: Parts): Index {
 /** Names of the files of a page. */
 export function filenames(page: Page): string[] {
   return page.files.map((file) => String(file.filename));
+}
+
+/** Puts a wheel there as an upload would have. */
+export async function upload(store: Store, project: string, file: BuiltFile): Promise<void> {
+  const record = {
+    filename: file.filename,
+    url: '',
+    hashes: { sha256: file.sha256 },
+    size: file.bytes.length,
+    'upload-time': '2026-11-23T11:00:00Z',
+    yanked: false,
+    'core-metadata': false,
+  };
+  const headers = { 'x-larder-file': JSON.stringify(record) };
+  await keep(store, 'pypi', `file/private/${project}/${file.filename}`, file.bytes, { headers, origin: 'upload' });
 }
