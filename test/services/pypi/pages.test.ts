@@ -82,7 +82,11 @@ describe('a project page', () => {
   });
 
   test('has as HEAD what it has as GET', async () => {
-    for (const headers of [{ accept: JSON_V1 }, { accept: 'text/html', 'accept-encoding': 'identity' }]) {
+    const asked: Record<string, string>[] = [
+      { accept: JSON_V1 },
+      { accept: 'text/html', 'accept-encoding': 'identity' },
+    ];
+    for (const headers of asked) {
       const get = await raw(PAGE, 'GET', headers);
       const head = await raw(PAGE, 'HEAD', headers);
       expect(head.body).toHaveLength(0);
