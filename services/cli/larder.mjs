@@ -1,38 +1,46 @@
 #!/usr/bin/env node
 // Starts Larder under the Node it was made for. npm brings that Node along; any Node that can run npm can start this.
 import { spawn } from 'node:child_process';
+import { realpathSync } from 'node:fs';
 import module, { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const WANTED = 24;
-const main = join(dirname(fileURLToPath(import.meta.url)), 'main.ts');
+const here = fileURLToPath(import.meta.url);
 const [major] = process.versions.node.split('.').map(Number);
 
 if (major >= WANTED) {
   // what was read and stripped of its types once need not be again
   module.enableCompileCache();
-  await import(main);
+  await import('./main.ts');
 } else {
   const node = ownNode();
   if (!node) {
     console.error(
-      `larder: it needs Node.js ${WANTED} and this is ${process.version}; run "npm install" in its folder, which brings the right one`,
+      `larder: it needs Node.js ${WANTED} and this is ${process.version}\nrun "npm install" in its folder, which brings the right one, or start it with Node.js ${WANTED}`,
     );
     process.exit(2);
   }
-  const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawn(node, [here, ...process.argv.slice(2)], { stdio: 'inherit' });
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    console.error(`larder: ${node} cannot be run (${error.code})\nrun "npm install" in its folder again`);
+    process.exit(1);
+  });
   child.on('exit', (code, signal) => {
-    if (signal) process.kill(process.pid, signal);
-    else process.exit(code ?? 1);
+    if (!signal) process.exit(code ?? 1);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
   });
 }
 
+/** The Node that npm installed beside Larder; undefined where it is not there, or is what runs already. */
 function ownNode() {
   try {
     const name = `node-${process.platform}-${process.arch}`;
-    return join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), 'bin/node');
+    const node = join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), 'bin/node');
+    return realpathSync(node) === realpathSync(process.execPath) ? undefined : node;
   } catch {
     return undefined;
   }

@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Command, CommanderError } from 'commander';
-import { MirrorError } from '../../shared/model/errors.ts';
-import { EXIT } from './exit.ts';
+import { Command } from 'commander';
+import { environment } from '../../shared/config/load.ts';
+import { report } from './report.ts';
 import { version } from './version.ts';
 
 /** What a file in verbs/ exports. */
@@ -17,31 +17,33 @@ const program = new Command('larder')
   .option('--json', 'events as JSON lines instead of words')
   .showHelpAfterError('(add --help for what there is)')
   .exitOverride()
-  .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 incomplete.');
+  .addHelpText(
+    'after',
+    `
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 incomplete.
+Settings:   config/larder.yaml explains every one; LARDER_LOG_LEVEL=debug shows where an error comes from.`,
+  );
 
-const verbs = join(import.meta.dirname, 'verbs');
-for (const file of (await readdir(verbs)).sort()) {
-  const { register } = (await import(join(verbs, file))) as Verb;
-  register(program);
-}
+// `larder … | head`: whoever reads has had enough
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
 
 try {
+  await registerVerbs(process.argv.slice(2));
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = report(error);
+  process.exitCode = report(error, process.stderr, environment().LARDER_LOG_LEVEL);
 }
 
-/** One line for what went wrong, and more only where there is more to say. */
-function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-  if (error instanceof MirrorError) {
-    process.stderr.write(`larder: ${error.message}\n`);
-    return error.subject === 'settings' || error.subject === 'manifest' ? EXIT.usage : EXIT.failed;
+/** Loads the verb that is asked for, and all of them where the question is what there is. */
+async function registerVerbs(args: readonly string[]): Promise<void> {
+  const folder = join(import.meta.dirname, 'verbs');
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.ts')).sort();
+  const asked = files.filter((file) => args[0] === file.slice(0, -'.ts'.length));
+  for (const file of asked.length > 0 ? asked : files) {
+    const { register } = (await import(join(folder, file))) as Verb;
+    register(program);
   }
-  if ((error as Error).name === 'AbortError') {
-    process.stderr.write('larder: stopped; the same command goes on from here\n');
-    return EXIT.failed;
-  }
-  process.stderr.write(`larder: this should not have happened: ${(error as Error).stack ?? String(error)}\n`);
-  return EXIT.failed;
 }

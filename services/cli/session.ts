@@ -13,10 +13,15 @@ export interface Session {
   services: Service<unknown>[];
   telemetry: Telemetry;
   progress: Progress;
+  /** JSON lines are wanted instead of words. */
+  json: boolean;
   now(): number;
   /** Aborted by the first SIGINT or SIGTERM; a second one ends the process at once. */
   signal: AbortSignal;
 }
+
+/** What `--store` takes, for every verb's help. */
+export const STORE_OPTION = 'a directory, or s3://bucket?endpoint=… (default: the setting "store")';
 
 interface GlobalOptions {
   config?: string;
@@ -36,13 +41,14 @@ export async function openSession(command: Command, options: { server?: boolean 
       ? 'error'
       : config.suite.log.level;
   const telemetry = createTelemetry({ level, processMetrics: options.server });
+  const json = given.json ?? false;
   const progress = new Progress({
     out: process.stderr,
-    json: given.json ?? false,
+    json,
     tty: process.stderr.isTTY ?? false,
     now: Date.now,
   });
-  return { config, services, telemetry, progress, now: Date.now, signal: stopSignal() };
+  return { config, services, telemetry, progress, json, now: Date.now, signal: stopSignal() };
 }
 
 /** Runs a verb on the store, and closes it whatever happens. */
@@ -55,12 +61,17 @@ export async function withStore<T>(session: Session, work: (store: Store) => Pro
   }
 }
 
+/** Milliseconds in which signals are one: npm and a launcher pass on a Ctrl-C that the terminal gave to all of them. */
+const ECHO = 500;
+
 function stopSignal(): AbortSignal {
   const stop = new AbortController();
+  let first: number | undefined;
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(name, () => {
-      stop.abort(new DOMException('stopped', 'AbortError'));
-      process.once(name, () => process.exit(130));
+    process.on(name, () => {
+      if (first === undefined) stop.abort(new DOMException('stopped', 'AbortError'));
+      first ??= performance.now();
+      if (performance.now() - first > ECHO) process.exit(130);
     });
   }
   return stop.signal;

@@ -47,11 +47,12 @@ function cannotListen(
   { host, port, setting }: { host: string; port: number; setting: string },
   error: NodeJS.ErrnoException,
 ): MirrorError {
-  const why = error.code === 'EADDRINUSE' ? 'another program has it' : `${error.code}`;
-  return new MirrorError(
-    'bad-request',
-    'settings',
-    `${host}:${port} cannot be listened on: ${why}. Set ${setting} to a free port (0 takes any)`,
-    { cause: error },
-  );
+  const [why, what] = {
+    EADDRINUSE: ['another listener has it', `set ${setting} to a free port (0 takes any)`],
+    EACCES: ['this user may not', `set ${setting} to a port above 1023`],
+    EADDRNOTAVAIL: ['this machine has no such address', 'set listen to one that it has'],
+    ENOTFOUND: ['nobody knows this name', 'set listen to an address of this machine'],
+  }[error.code ?? ''] ?? [error.code ?? error.message, `see to ${setting} and listen`];
+  const message = `${host}:${port} cannot be listened on: ${why}; ${what}`;
+  return new MirrorError('bad-request', 'settings', message, { cause: error });
 }

@@ -21,7 +21,7 @@ export interface RunningSuite {
   services: (RunningService & { url: string })[];
   adminUrl: string;
   store: Store;
-  /** Lets running requests finish, ends downloads, closes the store. */
+  /** Lets running requests finish, ends downloads, closes the store; the same however often it is called. */
   close(): Promise<void>;
 }
 
@@ -54,11 +54,18 @@ export async function serve(options: SuiteOptions): Promise<RunningSuite> {
   const store = await storeOf(config, telemetry, now);
   const listening: Listening[] = [];
   const services: RunningSuite['services'] = [];
-  let draining = false;
-  const close = async () => {
-    draining = true;
-    await Promise.all(listening.map((one) => one.drain(suite.drainSeconds * 1000)));
+  let admin: Listening | undefined;
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= shutDown();
+    return closing;
+  };
+  const shutDown = async () => {
+    const grace = suite.drainSeconds * 1000;
+    await Promise.all(listening.map((one) => one.drain(grace)));
     await Promise.all(services.map((one) => one.close()));
+    // those who watch are told to the end that this one is on its way out
+    await admin?.drain(Math.min(grace, 1000));
     await store.close();
   };
   try {
@@ -77,10 +84,9 @@ export async function serve(options: SuiteOptions): Promise<RunningSuite> {
       services.at(-1)!.url = opened.url;
     }
     const names = options.services.map(({ name }) => name);
-    const admin = adminApp({ store, telemetry, services: names, now, draining: () => draining });
-    const opened = await listen(admin, { host: suite.listen, port: suite.admin.port, setting: 'admin.port' });
-    listening.push(opened);
-    return { services, adminUrl: opened.url, store, close };
+    const app = adminApp({ store, telemetry, services: names, now, draining: () => closing !== undefined });
+    admin = await listen(app, { host: suite.listen, port: suite.admin.port, setting: 'admin.port' });
+    return { services, adminUrl: admin.url, store, close };
   } catch (error) {
     await close();
     throw error;

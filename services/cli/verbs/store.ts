@@ -5,31 +5,31 @@ import { storeStats } from '../../../shared/storage/store-stats.ts';
 import { type VerifyProgress, type VerifyResult, verifyStore } from '../../../shared/storage/store-verify.ts';
 import { EXIT } from '../exit.ts';
 import { shownBytes } from '../progress.ts';
-import { openSession, type Session, withStore } from '../session.ts';
+import { openSession, type Session, STORE_OPTION, withStore } from '../session.ts';
 
 export function register(program: Command): void {
   const store = program.command('store').description('looks after what is held');
   store
     .command('verify')
     .description('reads every blob and compares it with its name')
-    .option('--store <place>')
+    .option('--store <place>', STORE_OPTION)
     .option('--remove', 'move damaged blobs away, so that they are fetched again')
     .action(verify);
   store
     .command('gc')
     .description('shows blobs that no name points at, and frees them with --yes')
-    .option('--store <place>')
+    .option('--store <place>', STORE_OPTION)
     .option('--yes', 'free them')
     .option('--older-than <hours>', 'leave younger ones alone', Number, 24)
     .action(collect);
   store
     .command('stats')
     .description('counts names and bytes')
-    .option('--store <place>')
+    .option('--store <place>', STORE_OPTION)
     .action(async (_options, command: Command) => {
       const session = await openSession(command);
       const stats = await withStore(session, (opened) => storeStats(opened, { signal: session.signal }));
-      if (command.optsWithGlobals<{ json?: boolean }>().json) {
+      if (session.json) {
         process.stdout.write(`${JSON.stringify(stats)}\n`);
         return;
       }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type Action, Tokens } from '../../../shared/http/tokens.ts';
 import { MirrorError } from '../../../shared/model/errors.ts';
-import { openSession, type Session, withStore } from '../session.ts';
+import { openSession, type Session, STORE_OPTION, withStore } from '../session.ts';
 
 export function register(program: Command): void {
   const token = program.command('token').description('tokens for uploads, and for reads where anonymous ones are off');
@@ -9,7 +9,7 @@ export function register(program: Command): void {
     .command('create')
     .description('makes a token and prints its secret, once')
     .argument('<name>', 'whose it is')
-    .option('--store <place>')
+    .option('--store <place>', STORE_OPTION)
     .option('--read', 'may read')
     .option('--write', 'may write (and read)')
     .option('--admin', 'may do everything')
@@ -19,12 +19,17 @@ export function register(program: Command): void {
   token
     .command('list')
     .description('shows the tokens there are')
-    .option('--store <place>')
+    .option('--store <place>', STORE_OPTION)
     .action(async (_options, command: Command) => {
       const session = await openSession(command);
       await withStore(session, async (store) => {
-        for await (const { id, name, actions, services, expires } of tokensOf(store, session).list()) {
-          process.stdout.write(`${id}  ${name}  ${actions.join(',')}  ${services.join(',')}  ${expires ?? 'no end'}\n`);
+        for await (const token of tokensOf(store, session).list()) {
+          const { id, name, actions, services, expires } = token;
+          process.stdout.write(
+            session.json
+              ? `${JSON.stringify(token)}\n`
+              : `${id}  ${name}  ${actions.join(',')}  ${services.join(',')}  ${expires ?? 'no end'}\n`,
+          );
         }
       });
     });
@@ -32,7 +37,7 @@ export function register(program: Command): void {
     .command('revoke')
     .description('ends a token')
     .argument('<id>', 'as "larder token list" shows it')
-    .option('--store <place>')
+    .option('--store <place>', STORE_OPTION)
     .action(async (id: string, _options, command: Command) => {
       const session = await openSession(command);
       await withStore(session, (store) => tokensOf(store, session).revoke(id));
