@@ -14,6 +14,9 @@ export const originSchema = z.strictObject({
   username: z.string().optional(),
   password: z.string().optional(),
   token: z.string().optional(),
+  /** Files that hold them, as secrets of containers come. */
+  passwordFile: z.string().optional(),
+  tokenFile: z.string().optional(),
   /** Projects that are asked for here; all when empty. `*` stands for any characters. */
   allow: patterns,
   deny: patterns,

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { MirrorError } from '../../shared/model/errors.ts';
 import { type Credentials, splitCredentials } from '../../shared/upstream/credentials.ts';
 import type { OriginConfig, PypiConfig } from './config.ts';
@@ -28,11 +29,11 @@ export class Origins {
     this.#config = config;
   }
 
-  /** Nobody will be asked, so nobody needs to know where: the names that bundles use are enough. */
+  /** Nobody will be asked, so nobody needs to know where, or a secret: the names that bundles use are enough. */
   withoutAsking(): void {
-    if (this.#config.origins.length > 0) return;
-    const url = 'http://origin.invalid/simple/';
-    this.#list = Promise.resolve([ready({ name: DEFAULT_NAME, url, kind: 'simple', allow: [], deny: [] })]);
+    const named = this.#config.origins.map((origin) => ({ ...origin, tokenFile: undefined, passwordFile: undefined }));
+    const origins = named.length > 0 ? named : [byDefault('http://origin.invalid/simple/')];
+    this.#list = Promise.resolve(origins.map(ready));
   }
 
   list(): Promise<Origin[]> {
@@ -57,21 +58,39 @@ export class Origins {
   async #read(): Promise<Origin[]> {
     if (this.#config.origins.length > 0) return this.#config.origins.map(ready);
     const url = await pipIndexUrl(this.#config.python, this.#closing.signal);
-    return [ready({ name: DEFAULT_NAME, url, kind: 'simple', allow: [], deny: [] })];
+    return [ready(byDefault(url))];
   }
+}
+
+function byDefault(url: string): OriginConfig {
+  return { name: DEFAULT_NAME, url, kind: 'simple', allow: [], deny: [] };
 }
 
 function ready(config: OriginConfig): Origin {
   const { url, credentials } = splitCredentials(config.url);
-  const own = config.token
-    ? { token: config.token }
-    : config.username
-      ? { username: config.username, password: config.password ?? '' }
-      : credentials;
   return {
     ...config,
     url: url.endsWith('/') || config.kind === 'find-links' ? url : `${url}/`,
-    credentials: own,
+    credentials: credentialsOf(config) ?? credentials,
     learnedHosts: new Set(),
   };
+}
+
+function credentialsOf(config: OriginConfig): Credentials | undefined {
+  const token = config.token ?? secretIn(config, 'tokenFile');
+  if (token) return { token };
+  if (!config.username) return undefined;
+  return { username: config.username, password: config.password ?? secretIn(config, 'passwordFile') ?? '' };
+}
+
+/** Throws `unavailable`, naming the setting and not the file: clients see the message. */
+function secretIn(config: OriginConfig, key: 'tokenFile' | 'passwordFile'): string | undefined {
+  const path = config[key];
+  if (path === undefined) return undefined;
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (cause) {
+    const message = `the file that ${key} of the origin "${config.name}" names cannot be read`;
+    throw new MirrorError('unavailable', 'settings', message, { cause });
+  }
 }

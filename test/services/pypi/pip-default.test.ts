@@ -121,6 +121,25 @@ describe('origins of the settings', () => {
     );
   });
 
+  test('may have their secrets in files, and name the setting when one cannot be read', async () => {
+    const path = join(folder.path, 'secret');
+    await writeFile(path, 'p\n');
+    const url = 'http://index.example/';
+    expect((await list({ url, username: 'u', passwordFile: path }))[0]!.credentials).toEqual({
+      username: 'u',
+      password: 'p',
+    });
+    expect((await list({ url, tokenFile: path }))[0]!.credentials).toEqual({ token: 'p' });
+    await expect(list({ url, tokenFile: join(folder.path, 'none') })).rejects.toThrow(
+      /^the file that tokenFile of the origin "a" names cannot be read$/,
+    );
+    const unasked = new Origins(
+      configSchema.parse({ origins: [{ name: 'a', url, tokenFile: join(folder.path, 'none') }] }),
+    );
+    unasked.withoutAsking();
+    expect((await unasked.list())[0]!.credentials).toBeUndefined();
+  });
+
   test.each([
     [{ url: 'http://u:p@index.example/' }, { username: 'u', password: 'p' }],
     [
