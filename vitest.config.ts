@@ -14,6 +14,7 @@ export default defineConfig({
             'test/conformance/**/*.test.ts',
           ],
           testTimeout: 20_000,
+          hookTimeout: 60_000,
         },
       },
       { test: { name: 'faults', include: ['test/faults/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 } },
