@@ -1,8 +1,8 @@
+import { fork } from 'node:child_process';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { Worker } from 'node:worker_threads';
 import { constants, createBrotliCompress, createGzip, createZstdCompress } from 'node:zlib';
 import type { Resource } from '../../shared/mirror/resource.ts';
 import type { Entry } from '../../shared/model/entry.ts';
@@ -47,7 +47,7 @@ const compressors = {
 };
 
 /**
- * Lists of all names of an index, as files: made once per change by a thread of their own, compressed once per coding,
+ * Lists of all names of an index, as files: made once per change by a process of its own, compressed once per coding,
  * named by what they are made of. They outlive a restart.
  */
 export class RootDocuments {
@@ -137,18 +137,16 @@ async function modified(path: string): Promise<number> {
 
 function runWorker(job: RootJob): Promise<RootOutcome> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./root-worker.ts', import.meta.url), { workerData: job });
-    const failed = (why: string, cause?: unknown) =>
-      reject(new MirrorError('internal', 'list', `the list of all projects could not be made (${why})`, { cause }));
-    const late = setTimeout(() => {
-      failed('it took too long');
-      void worker.terminate();
-    }, LIMIT);
-    worker.once('message', resolve);
-    worker.once('error', (error) => failed('its thread failed', error));
-    worker.once('exit', () => {
-      clearTimeout(late);
-      failed('its thread ended');
+    const worker = fork(new URL('./root-worker.ts', import.meta.url), {
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      timeout: LIMIT,
     });
+    const failed = (cause: unknown) =>
+      reject(new MirrorError('internal', 'list', 'the list of all projects could not be made', { cause }));
+    worker.once('message', (outcome) => resolve(outcome as RootOutcome));
+    worker.once('error', failed);
+    worker.once('exit', (code, signal) => failed(new Error(`its process ended (${signal ?? code})`)));
+    worker.send(job, (error) => error && failed(error));
   });
 }

@@ -133,7 +133,9 @@ test('a root list in JSON gives its names', () => {
     '{"meta":{"api-version":"1.4"},"projects":[{"name":"Foo","_last-serial":1},{"name":"bar"}]}',
   );
   expect(parseJsonRoot(bytes, URL_OF_PAGE)).toEqual(['Foo', 'bar']);
-  expect(() => parseJsonRoot(Buffer.from('{"projects":[1]}'), URL_OF_PAGE)).toThrow(/no list of projects/);
+  expect(parseJsonRoot(Buffer.from('{"projects":[1,null,{"name":7},{"name":"a"}]}'), URL_OF_PAGE)).toEqual(['a']);
+  for (const text of ['{"projects":1}', 'null', '[]'])
+    expect(() => parseJsonRoot(Buffer.from(text), URL_OF_PAGE)).toThrow(/no list of projects/);
 });
 
 describe('what was kept with a file', () => {
