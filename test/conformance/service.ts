@@ -73,6 +73,12 @@ export function serviceConformance(name: string, sampleOn: (origin: OriginServer
     // one coding for all: another one is another representation, with another etag
     const ask = (path: string, init: RequestInit = {}) =>
       fetch(server.urls[name] + path, { ...init, headers: { 'accept-encoding': 'identity', ...init.headers } });
+    const statusOf = async (path: string, init?: RequestInit) => {
+      const answer = await ask(path, init);
+      // a body that nobody reads would keep the server from stopping
+      await answer.body?.cancel();
+      return answer.status;
+    };
     const bytesOf = async (answer: Response) => Buffer.from(await answer.arrayBuffer());
 
     test('ten clients of one cold file cost one download', async () => {
@@ -119,11 +125,11 @@ export function serviceConformance(name: string, sampleOn: (origin: OriginServer
 
     test('what a client has is not sent again, and a range of something else is the whole', async () => {
       for (const path of [sample.files[0].path, sample.page.path]) {
-        const etag = (await ask(path)).headers.get('etag')!;
+        const etag = (await ask(path, { method: 'HEAD' })).headers.get('etag')!;
         expect(etag).toMatch(/^"[^"]+"$/);
-        expect((await ask(path, { headers: { 'if-none-match': etag } })).status).toBe(304);
-        expect((await ask(path, { headers: { range: 'bytes=0-0', 'if-range': '"other"' } })).status).toBe(200);
-        expect((await ask(path, { headers: { range: 'bytes=0-0', 'if-range': etag } })).status).toBe(206);
+        expect(await statusOf(path, { headers: { 'if-none-match': etag } })).toBe(304);
+        expect(await statusOf(path, { headers: { range: 'bytes=0-0', 'if-range': '"other"' } })).toBe(200);
+        expect(await statusOf(path, { headers: { range: 'bytes=0-0', 'if-range': etag } })).toBe(206);
       }
     });
 
@@ -139,7 +145,7 @@ export function serviceConformance(name: string, sampleOn: (origin: OriginServer
 
     test('what is held is given while the origin is dark, and a name that nobody has is an error in words', async () => {
       await origin.goDark();
-      expect((await ask(sample.page.path)).status).toBe(200);
+      expect(await statusOf(sample.page.path)).toBe(200);
       expect((await bytesOf(await ask(sample.files[0].path))).equals(sample.files[0].bytes)).toBe(true);
       const absent = await ask(sample.absent);
       expect(absent.status).toBeGreaterThanOrEqual(500);
