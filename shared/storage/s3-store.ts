@@ -16,6 +16,7 @@ import {
 import type { ByteRange } from '../model/byte-range.ts';
 import { MirrorError } from '../model/errors.ts';
 import type { ObjectStat, ObjectStore, PutOptions, PutOutcome } from './object-store.ts';
+import { retryConflicts } from './s3-conflicts.ts';
 import { engineError, isAbsent, isRefusedCondition } from './s3-errors.ts';
 import { locked } from './s3-lock.ts';
 import type { S3Options } from './s3-options.ts';
@@ -52,6 +53,7 @@ export class S3Store implements ObjectStore {
       responseChecksumValidation: 'WHEN_REQUIRED',
       ...(accessKeyId && secretAccessKey ? { credentials: { accessKeyId, secretAccessKey } } : {}),
     });
+    retryConflicts(this.#client);
   }
 
   /** Throws in words for the operator when the bucket cannot be used, or keeps no conditions. */

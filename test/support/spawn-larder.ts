@@ -15,6 +15,8 @@ export interface SpawnedLarder {
   startedIn: number;
   /** Log lines so far. */
   log(): string;
+  /** Its exit status, whoever ended it; null when a signal did. */
+  exited: Promise<number | null>;
   /** SIGTERM, and its exit status. */
   stop(): Promise<number | null>;
   /** SIGKILL, as a power cut would. */
@@ -45,12 +47,14 @@ export async function spawnLarder(options: SpawnOptions): Promise<SpawnedLarder>
   child.stderr.on('data', (chunk) => {
     log += chunk;
   });
+  const exited = once(child, 'exit').then(([code]) => code as number | null);
   const urls = await startBlock(child, () => log);
   return {
     urls,
     pid: child.pid!,
     startedIn: performance.now() - started,
     log: () => log,
+    exited,
     async stop() {
       if (child.exitCode !== null) return child.exitCode;
       child.kill('SIGTERM');
