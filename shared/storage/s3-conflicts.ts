@@ -29,7 +29,7 @@ export function retryConflicts(client: S3Client): void {
   );
 }
 
-function isPassing(error: unknown, command: string): boolean {
+function isPassing(error: unknown, command: string | undefined): boolean {
   // "On a 409 failure you should initiate the multipart upload again": the last step alone would not do
   const whole = command === 'CompleteMultipartUploadCommand' && isRefusedCondition(error);
   return statusOf(error) === 409 && !whole;
