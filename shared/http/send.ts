@@ -5,6 +5,7 @@ import type { Resource, Served } from '../mirror/resource.ts';
 import { type ByteRange, lengthOf, parseRange } from '../model/byte-range.ts';
 import type { Facts } from '../model/entry.ts';
 import { MirrorError } from '../model/errors.ts';
+import { FileBody } from '../storage/file-body.ts';
 import { judgeConditions, rangeApplies } from './conditional.ts';
 import { type MultipartRanges, multipartRanges } from './multipart-ranges.ts';
 
@@ -153,7 +154,8 @@ async function sendBody(res: ServerResponse, body: Body, last: boolean): Promise
   // headers go out at once: clients give a mirror seconds for them, and the body may take its time
   res.flushHeaders();
   try {
-    await pump(body, res);
+    if (body instanceof FileBody) await body.writeTo((chunk) => written(res, chunk));
+    else await pump(body, res);
     if (last && !res.destroyed) res.end();
   } catch (error) {
     if (res.destroyed) return;
@@ -163,6 +165,13 @@ async function sendBody(res: ServerResponse, body: Body, last: boolean): Promise
     res.off('close', left);
     body.destroy();
   }
+}
+
+/** Writes a chunk, and waits until it has left for the system: its buffer may be used again then. */
+function written(res: ServerResponse, chunk: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    res.write(chunk, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 /** Plain events and no generator: this is where the bytes of every download go through. */

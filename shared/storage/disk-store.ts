@@ -7,6 +7,7 @@ import { fromSystemError, MirrorError } from '../model/errors.ts';
 import { absentOr, CHUNK, isTaken, readSmall, statOf, synced, syncFolder, writeSynced } from './disk-files.ts';
 import { DiskLock } from './disk-lock.ts';
 import { type Walked, walk } from './disk-walk.ts';
+import { FileBody } from './file-body.ts';
 import type { ObjectStat, ObjectStore, PutOptions, PutOutcome } from './object-store.ts';
 import { sweepOwned, temporaryName } from './owned-files.ts';
 import { LOCAL } from './paths.ts';
@@ -70,7 +71,7 @@ export class DiskStore implements ObjectStore {
       }
       const wanted = range ?? { start: 0, end: found.size - 1 };
       if (lengthOf(wanted) <= SMALL) return { stat: found, body: await readSmall(file, wanted) };
-      return { stat: found, body: file.createReadStream({ ...wanted, highWaterMark: CHUNK }) };
+      return { stat: found, body: new FileBody(file, wanted) };
     } catch (error) {
       await file.close().catch(() => {});
       throw fromSystemError(error, 'store');
