@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
 import type { ByteRange } from '../model/byte-range.ts';
-import { contradicts, digestOfHex } from '../model/digest.ts';
+import { contradicts } from '../model/digest.ts';
 import { type Entry, type Facts, factsOf } from '../model/entry.ts';
 import { fromSystemError, isKind, MirrorError } from '../model/errors.ts';
-import { ageOf } from '../model/freshness.ts';
+import { type Age, ageOf } from '../model/freshness.ts';
 import type { Ref } from '../model/ref.ts';
 import type { Arrival } from '../upstream/upstream.ts';
 import { DocumentCache } from './document-cache.ts';
@@ -141,27 +141,22 @@ export class Mirror {
     return (await this.#options.blobs.size(entry.digest)) === undefined ? undefined : entry;
   }
 
+  #ageOf(ref: Ref, entry: Entry): Age {
+    return ref.source === '' ? 'fresh' : ageOf(ref.freshness, entry.checkedAt, this.#options.now());
+  }
+
   /** What can be given without waiting for the origin. */
   async #atHand(ref: Ref): Promise<{ entry: Entry; served: Served } | undefined> {
     const entry = await this.#heldWhole(ref);
     if (entry) {
-      const age = ref.source === '' ? 'fresh' : ageOf(ref.freshness, entry.checkedAt, this.#options.now());
+      const age = this.#ageOf(ref, entry);
       if (age === 'fresh') return { entry, served: 'hit' };
       if (age === 'expired') return undefined;
       this.#behind(this.#asking.run(idOf(ref), () => this.#ask(ref)));
       return { entry, served: 'stale' };
     }
-    const adopted = await this.#adopt(ref);
+    const adopted = await this.#names.adopt(ref, this.#options.blobs);
     return adopted && { entry: adopted, served: 'adopted' };
-  }
-
-  /** Bytes that are held under another name need not be fetched; only a Ref that brings facts may have them. */
-  async #adopt(ref: Ref): Promise<Entry | undefined> {
-    if (!ref.ifHeld || !ref.promised?.sha256 || !/^[0-9a-f]{64}$/.test(ref.promised.sha256)) return undefined;
-    const digest = digestOfHex(ref.promised.sha256);
-    const size = await this.#options.blobs.size(digest);
-    if (size === undefined || contradicts(ref.promised, digest, size)) return undefined;
-    return this.#names.give(ref, ref.ifHeld, { digest, size });
   }
 
   async #askFacts(ref: Ref): Promise<Facts> {
@@ -178,8 +173,12 @@ export class Mirror {
 
   /** Asks the origin, and makes of its answer what it means for what we hold. */
   async #ask(ref: Ref): Promise<Found> {
+    // another question may have been answered while whoever asks this one was still looking into the catalog
+    const running = this.#downloads.running(ref);
+    if (running) return { ...running, served: 'shared' };
     this.#refusals.check(ref);
     const held = await this.#heldWhole(ref);
+    if (held && this.#ageOf(ref, held) === 'fresh') return { entry: held, served: 'hit' };
     let arrival: Arrival;
     try {
       const validators = held && { etag: held.etag, lastModified: held.lastModified };

@@ -1,6 +1,7 @@
-import type { Measured } from '../model/digest.ts';
+import { contradicts, digestOfHex, type Measured } from '../model/digest.ts';
 import type { Entry, Facts } from '../model/entry.ts';
 import type { Ref } from '../model/ref.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
 import type { Catalog } from '../storage/catalog.ts';
 
 /** Gives names to bytes that the store holds. */
@@ -43,6 +44,15 @@ export class Names {
     const confirmed = { ...entry, checkedAt: this.#timestamp() };
     await this.#catalog.put(confirmed);
     return confirmed;
+  }
+
+  /** Bytes that are held under another name need not be fetched; only a Ref that brings facts may have them. */
+  async adopt(ref: Ref, blobs: BlobStore): Promise<Entry | undefined> {
+    if (!ref.ifHeld || !ref.promised?.sha256 || !/^[0-9a-f]{64}$/.test(ref.promised.sha256)) return undefined;
+    const digest = digestOfHex(ref.promised.sha256);
+    const size = await blobs.size(digest);
+    if (size === undefined || contradicts(ref.promised, digest, size)) return undefined;
+    return this.give(ref, ref.ifHeld, { digest, size });
   }
 
   #timestamp(): string {

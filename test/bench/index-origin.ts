@@ -24,7 +24,7 @@ export interface IndexOrigin {
  * In its own process where a bench would otherwise measure itself.
  */
 export async function startIndexOrigin(options: { fileBytes: number; bytesPerSecond?: number }): Promise<IndexOrigin> {
-  const seed = randomBytes(1 << 20);
+  const seed = randomBytes(256 << 10);
   const sha256 = digestOfRepeated(seed, options.fileBytes);
   const filename = 'payload-1.0-py3-none-any.whl';
   let downloads = 0;
@@ -123,10 +123,9 @@ function digestOfRepeated(seed: Buffer, size: number): string {
 
 /** A steady pace, as a line has one: small pieces, each at its time. */
 async function* repeated(seed: Buffer, size: number, bytesPerSecond = Number.POSITIVE_INFINITY) {
-  const most = bytesPerSecond === Number.POSITIVE_INFINITY ? seed.length : 256 * 1024;
   const started = performance.now();
   for (let sent = 0; sent < size; ) {
-    const piece = seed.subarray(0, Math.min(most, size - sent));
+    const piece = seed.subarray(0, Math.min(seed.length, size - sent));
     yield piece;
     sent += piece.length;
     const wait = started + (sent / bytesPerSecond) * 1000 - performance.now();

@@ -8,6 +8,7 @@ import { Wants } from '../../../shared/mirror/wants.ts';
 import { warm } from '../../../shared/mirror/warm.ts';
 import { digestOf } from '../../../shared/model/digest.ts';
 import type { Ref } from '../../../shared/model/ref.ts';
+import type { Catalog } from '../../../shared/storage/catalog.ts';
 import type { Store } from '../../../shared/storage/store.ts';
 import { createTelemetry } from '../../../shared/telemetry/telemetry.ts';
 import { airgapped } from '../../../shared/upstream/airgapped.ts';
@@ -43,12 +44,32 @@ function connected(idleTimeout = 5000): Upstream {
   ]);
 }
 
-function mirrorOver(upstream: Upstream): Mirror {
+/** A catalog whose first answer waits to be told. */
+function slowLookup(): { catalog: Catalog; looking: Promise<void>; goOn(): void } {
+  const [looking, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const real = store.catalog('notes');
+  let lookups = 0;
+  const get = async (key: string) => {
+    const entry = await real.get(key);
+    lookups += 1;
+    if (lookups === 1) {
+      looking.resolve();
+      await go.promise;
+    }
+    return entry;
+  };
+  const catalog = new Proxy(real, {
+    get: (target, name) => (name === 'get' ? get : Reflect.get(target, name).bind(target)),
+  });
+  return { catalog, looking: looking.promise, goOn: go.resolve };
+}
+
+function mirrorOver(upstream: Upstream, catalog = store.catalog('notes')): Mirror {
   const wants = new Wants(store.objects, { service: 'notes', now: () => now });
   const telemetry = createTelemetry({ level: 'silent' });
   return new Mirror({
     service: 'notes',
-    catalog: store.catalog('notes'),
+    catalog,
     blobs: store.blobs,
     upstream,
     wants,
@@ -96,6 +117,25 @@ describe('a file that is not held', () => {
     expect(origin.count('/file')).toBe(1);
     expect((await get(ref('/file'))).served).toBe('hit');
     expect(await spooled()).toEqual([]);
+  });
+
+  test.each([
+    ['has just begun', 1 << 20],
+    ['is already over', undefined],
+  ])('is not fetched again for a client that looked for it before a download that %s', async (_when, pace) => {
+    const body = randomBytes(1 << 19);
+    origin.set('/late', { body, ...(pace ? { pace } : {}) });
+    const late = slowLookup();
+    mirror = mirrorOver(connected(), late.catalog);
+    const second = get(ref('/late'));
+    await late.looking;
+    const first = await mirror.open(ref('/late'));
+    if (!pace) await mirror.settled();
+    late.goOn();
+    expect((await second).bytes.equals(body)).toBe(true);
+    expect((await bytesOf(await first.open())).equals(body)).toBe(true);
+    await mirror.settled();
+    expect(origin.count('/late')).toBe(1);
   });
 
   test('is there for readers while it is still coming, headers at once', async () => {
