@@ -1,8 +1,10 @@
-import { open, readdir, rename, rm, statfs } from 'node:fs/promises';
+import { readdir, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { digestOfHex } from '../model/digest.ts';
 import { MirrorError } from '../model/errors.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
+import { writeSynced } from '../storage/disk-files.ts';
 import { type Hashed, hashFile, SegmentHasher } from './hash-file.ts';
 import { blobMember } from './layout.ts';
 import type { BundleProgress } from './progress.ts';
@@ -65,18 +67,8 @@ async function keptBlob(path: string, hex: string, size: number, signal?: AbortS
 async function copyBlob(path: string, hex: string, size: number, options: CopyOptions): Promise<Hashed> {
   const hasher = new SegmentHasher(size);
   const body = await options.blobs.open(digestOfHex(hex));
-  const file = await open(`${path}.tmp`, 'w', 0o644);
-  try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      options.signal?.throwIfAborted();
-      hasher.update(chunk);
-      await writeWhole(file, chunk);
-    }
-    await file.sync();
-  } finally {
-    await file.close();
-    body.destroy();
-  }
+  await rm(`${path}.tmp`, { force: true });
+  await writeSynced(`${path}.tmp`, hashedBy(hasher, body, options.signal), undefined, 0o644);
   const hashed = hasher.finish();
   if (hashed.sha256 !== hex) {
     throw new MirrorError(
@@ -89,6 +81,10 @@ async function copyBlob(path: string, hex: string, size: number, options: CopyOp
   return hashed;
 }
 
-async function writeWhole(file: Awaited<ReturnType<typeof open>>, chunk: Buffer): Promise<void> {
-  for (let written = 0; written < chunk.length; ) written += (await file.write(chunk, written)).bytesWritten;
+async function* hashedBy(hasher: SegmentHasher, body: Readable, signal?: AbortSignal): AsyncGenerator<Buffer> {
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    signal?.throwIfAborted();
+    hasher.update(chunk);
+    yield chunk;
+  }
 }

@@ -2,6 +2,7 @@ import { type FileHandle, open, rm, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { MirrorError } from '../model/errors.ts';
+import { FLUSH } from '../storage/disk-files.ts';
 
 const CHUNK = 1 << 20;
 /** Bytes that may wait for the disk before the origin is held back. */
@@ -19,6 +20,8 @@ export class Spool {
   #flushing: Promise<void> | undefined;
   #failed: unknown;
   #written = 0;
+  #synced = 0;
+  #syncing: Promise<void> | undefined;
   #users = 1;
   #sleepers: (() => void)[] = [];
 
@@ -53,13 +56,15 @@ export class Spool {
     this.#waiting.push(chunk);
     this.#waitingBytes += chunk.length;
     this.#flushing ??= this.#flush();
-    if (this.#waitingBytes > MOST_WAITING) await this.flushed();
+    if (this.#waitingBytes > MOST_WAITING) await this.#flushing;
   }
 
   /** Waits until all is on disk. */
   async flushed(): Promise<void> {
     await this.#flushing;
     if (this.#failed) throw this.#failed;
+    // an error of the disk is told once: it must be heard
+    await this.#syncing;
   }
 
   /** Throws away what was written: the download starts over. */
@@ -67,6 +72,7 @@ export class Spool {
     await this.flushed();
     await this.#file.truncate(0);
     this.#written = 0;
+    this.#synced = 0;
   }
 
   async #flush(): Promise<void> {
@@ -78,6 +84,7 @@ export class Spool {
         this.#waitingBytes = 0;
         await this.#writeAll(chunks, length);
         this.wake();
+        await this.#sync();
       }
     } catch (error) {
       this.#failed = error;
@@ -85,6 +92,15 @@ export class Spool {
     } finally {
       this.#flushing = undefined;
     }
+  }
+
+  /** Sets the disk to work now and then, beside the writing, so that little is left to wait for at the end. */
+  async #sync(): Promise<void> {
+    if (this.#written - this.#synced < FLUSH) return;
+    await this.#syncing;
+    this.#synced = this.#written;
+    this.#syncing = this.#file.datasync();
+    this.#syncing.catch(() => undefined);
   }
 
   async #writeAll(chunks: Buffer[], length: number): Promise<void> {

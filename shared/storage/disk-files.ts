@@ -8,6 +8,12 @@ import type { ObjectStat } from './object-store.ts';
 /** Fewer, larger reads and writes are what makes files fast (reference s3.md §3.3, §4). */
 export const CHUNK = 1 << 20;
 
+/**
+ * Bytes after which the disk is set to work. Left alone it rests until gigabytes wait, and the last sync takes as long
+ * as all writing before it.
+ */
+export const FLUSH = 64 << 20;
+
 /** What the disk says of a file. The etag changes with every write: a name is always given to a new file. */
 export function statOf(found: BigIntStats): ObjectStat {
   const etag = `${found.ino.toString(36)}-${found.mtimeNs.toString(36)}-${found.size.toString(36)}`;
@@ -35,8 +41,9 @@ export async function writeSynced(
   path: string,
   body: AsyncIterable<Buffer> | Buffer,
   size?: number,
+  mode = 0o640,
 ): Promise<ObjectStat> {
-  const file = await open(path, 'wx', 0o640);
+  const file = await open(path, 'wx', mode);
   try {
     const written = Buffer.isBuffer(body) ? await writeAll(file, [body]) : await writeStream(file, body, size);
     if (size !== undefined && size !== written) throw wrongSize(size, written);
@@ -60,6 +67,8 @@ export async function synced(file: FileHandle): Promise<ObjectStat> {
 /** Gathers chunks into writes of 1 MiB; while one is on its way to the disk, the next is gathered. */
 async function writeStream(file: FileHandle, body: AsyncIterable<Buffer>, size = Infinity): Promise<number> {
   let writing: Promise<unknown> = Promise.resolve();
+  let flushing: Promise<unknown> = Promise.resolve();
+  let flushed = 0;
   let gathered: Buffer[] = [];
   let waiting = 0;
   let total = 0;
@@ -76,9 +85,15 @@ async function writeStream(file: FileHandle, body: AsyncIterable<Buffer>, size =
       writing.catch(() => {});
       gathered = [];
       waiting = 0;
+      if (total - flushed < FLUSH) continue;
+      // an error of the disk is told once: every one of these must be heard
+      await flushing;
+      flushing = writing.then(() => file.datasync());
+      flushing.catch(() => {});
+      flushed = total;
     }
   } finally {
-    await writing;
+    await Promise.all([writing, flushing]);
   }
   await writeAll(file, gathered);
   return total;
