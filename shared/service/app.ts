@@ -11,9 +11,10 @@ import { Wants } from '../mirror/wants.ts';
 import { MirrorError } from '../model/errors.ts';
 import type { Store } from '../storage/store.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { airgapped } from '../upstream/airgapped.ts';
+import { airgapped, airgappedPassthrough } from '../upstream/airgapped.ts';
 import { withBreaker } from '../upstream/breaker.ts';
 import type { HttpOrigins } from '../upstream/http-upstream.ts';
+import type { Passthrough } from '../upstream/passthrough.ts';
 import { withRetry } from '../upstream/retry.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Context, Service } from './service.ts';
@@ -25,6 +26,7 @@ export interface AppOptions {
   store: Store;
   telemetry: Telemetry;
   origins: HttpOrigins;
+  passthrough: Passthrough;
   now(): number;
   publicUrl?: string;
 }
@@ -71,6 +73,7 @@ export async function createServiceApp(service: Service<unknown>, options: AppOp
     now,
     listing: isAirgapped ? 'held' : 'all',
     publicUrl: options.publicUrl,
+    passthrough: isAirgapped ? airgappedPassthrough : options.passthrough,
     workDir,
   };
   return {

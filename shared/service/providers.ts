@@ -8,7 +8,7 @@ import { type Store, storeOver } from '../storage/store.ts';
 import { type AppOptions, createServiceApp, refusing } from './app.ts';
 import type { Provider } from './gather.ts';
 import { listen } from './listen.ts';
-import { originsOf, type SuiteOptions, storeOf } from './serve.ts';
+import { outward, type SuiteOptions, storeOf } from './serve.ts';
 
 type ProvidersOptions = SuiteOptions;
 
@@ -54,14 +54,13 @@ async function provide<T>(
   try {
     for (const service of options.services) {
       const { settings } = config.services.get(service.name)!;
-      const origins = originsOf(config, version, now);
       const running = await createServiceApp(service, {
         settings: structuredClone(settings),
         suite,
         store,
         telemetry,
-        origins,
         now,
+        ...outward(config, version, now),
       });
       closers.push(() => running.close());
       const { url, drain } = await listen(running.app, { host: '127.0.0.1', port: 0, setting: `${service.name}.port` });

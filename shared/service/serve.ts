@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import type { Config } from '../config/load.ts';
 import { openStore, type Store } from '../storage/store.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { type HttpOrigins, httpOrigins } from '../upstream/http-upstream.ts';
+import { httpOrigins } from '../upstream/http-upstream.ts';
+import { passthrough } from '../upstream/passthrough.ts';
 import { adminApp } from './admin.ts';
-import { createServiceApp, type RunningService } from './app.ts';
+import { type AppOptions, createServiceApp, type RunningService } from './app.ts';
 import { type Listening, listen } from './listen.ts';
 import type { Service } from './service.ts';
 
@@ -33,18 +34,24 @@ export function storeOf(config: Config, telemetry: Telemetry, now: () => number)
   return openStore(store, { now, workDir, credentials, log: telemetry.log });
 }
 
-/** How origins are asked, by the settings. */
-export function originsOf(config: Config, version: string, now: () => number): HttpOrigins {
+/** The ways to origins, by the settings. */
+export function outward(
+  config: Config,
+  version: string,
+  now: () => number,
+): Pick<AppOptions, 'origins' | 'passthrough'> {
   const { upstream } = config.suite;
-  return httpOrigins({
-    userAgent: `larder/${version}`,
-    now,
+  const egress = {
     proxy: { http: upstream.httpProxy, https: upstream.httpsProxy, none: upstream.noProxy },
     ca: upstream.caFile ? [readFileSync(upstream.caFile, 'utf8')] : [],
     connectTimeout: upstream.connectSeconds * 1000,
     headersTimeout: upstream.headersSeconds * 1000,
     idleTimeout: upstream.idleSeconds * 1000,
-  });
+  };
+  return {
+    origins: httpOrigins({ ...egress, userAgent: `larder/${version}`, now }),
+    passthrough: passthrough(egress),
+  };
 }
 
 /** Starts services and the second port. What was opened is closed again when one of them cannot start. */
@@ -72,8 +79,15 @@ export async function serve(options: SuiteOptions): Promise<RunningSuite> {
     for (const service of options.services) {
       const { listener, settings } = config.services.get(service.name)!;
       const publicUrl = listener.publicUrl ?? suite.publicUrl;
-      const origins = originsOf(config, version, now);
-      const running = await createServiceApp(service, { settings, suite, store, telemetry, origins, now, publicUrl });
+      const running = await createServiceApp(service, {
+        settings,
+        suite,
+        store,
+        telemetry,
+        now,
+        publicUrl,
+        ...outward(config, version, now),
+      });
       services.push({ ...running, url: '' });
       const opened = await listen(running.app, {
         host: suite.listen,

@@ -11,6 +11,7 @@ import type { BlobStore } from '../storage/blob-store.ts';
 import type { Catalog } from '../storage/catalog.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { HttpOrigins } from '../upstream/http-upstream.ts';
+import type { Passthrough } from '../upstream/passthrough.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 /** What a service is given to live in. */
@@ -33,6 +34,8 @@ export interface Context<C> {
   listing: 'all' | 'held';
   /** Where clients reach this service, when the config says so: no trailing slash. Else it is read off each request. */
   publicUrl?: string;
+  /** Handlers for what is asked of an origin and never kept: searches, audits. */
+  passthrough: Passthrough;
   /** A folder of this service's own for temporary files; swept at start. */
   workDir: string;
 }

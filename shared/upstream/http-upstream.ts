@@ -1,33 +1,39 @@
-import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
+import type { Readable } from 'node:stream';
+import { type Dispatcher, request } from 'undici';
 import type { Facts } from '../model/entry.ts';
 import { MirrorError } from '../model/errors.ts';
 import type { Ref } from '../model/ref.ts';
 import { type Answer, arrivalOf, conditionalFields } from './answers.ts';
+import { BearerTokens, type Refused } from './bearer.ts';
 import { authorizationOf, shownUrl } from './credentials.ts';
 import { CODINGS } from './decode.ts';
-import { isAbsent, type OriginDescription } from './origin.ts';
+import { dispatcherFor, type EgressOptions } from './egress.ts';
+import { isAbsent, mayDial, type OriginDescription } from './origin.ts';
 import { Pace } from './pace.ts';
 import { isRedirect, nextHop } from './redirects.ts';
 import type { Arrival, FetchOptions, Upstream } from './upstream.ts';
 
-export interface HttpOriginsOptions {
+export interface HttpOriginsOptions extends EgressOptions {
   userAgent: string;
   now(): number;
-  /** Proxies for http and https origins, and hosts that need none; PEM of further authorities. */
-  proxy?: { http?: string; https?: string; none?: string };
-  ca?: readonly string[];
-  /** Milliseconds. */
-  connectTimeout?: number;
-  headersTimeout?: number;
-  /** Longest silence in a body. */
-  idleTimeout?: number;
 }
 
 /** Makes the Upstream of a service from its origins. */
 export type HttpOrigins = (descriptions: readonly OriginDescription[]) => Upstream;
 
-/** Connections to one host: more do not make one line faster. */
-const CONNECTIONS = 64;
+interface Question {
+  method: 'GET' | 'HEAD';
+  ref: Ref;
+  origin: OriginDescription;
+  /** What makes it conditional or partial. */
+  fields: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+type Hop = Omit<Answer, 'first'>;
+
+/** Bytes of a token server's answer. */
+const MOST_TOKEN = 1 << 20;
 
 /** All that is asked of origins over HTTP goes through here. */
 export function httpOrigins(options: HttpOriginsOptions): HttpOrigins {
@@ -37,19 +43,21 @@ export function httpOrigins(options: HttpOriginsOptions): HttpOrigins {
 class HttpUpstream implements Upstream {
   readonly #origins: Map<string, OriginDescription>;
   readonly #options: HttpOriginsOptions;
-  readonly #dispatcher: Dispatcher;
+  /** By the authorities that are trusted through it. */
+  readonly #dispatchers = new Map<string, Dispatcher>();
   readonly #pace: Pace;
+  readonly #tokens: BearerTokens;
 
   constructor(descriptions: readonly OriginDescription[], options: HttpOriginsOptions) {
     this.#origins = new Map(descriptions.map((origin) => [origin.name, origin]));
     this.#options = options;
     this.#pace = new Pace(options.now);
-    this.#dispatcher = dispatcherFor(options);
+    this.#tokens = new BearerTokens((...asked) => this.#askToken(...asked), options.now);
   }
 
   async describe(ref: Ref, options: { signal?: AbortSignal } = {}): Promise<Facts | undefined> {
     const origin = this.#originOf(ref);
-    const answer = await this.#ask('HEAD', ref, origin, {}, options.signal);
+    const answer = await this.#ask({ method: 'HEAD', ref, origin, fields: {}, signal: options.signal });
     answer.body.resume();
     if (answer.status === 405 || answer.status === 501 || (answer.status === 403 && !isAbsent(origin, 403))) {
       return this.#describeByGet(ref, options.signal);
@@ -70,12 +78,13 @@ class HttpUpstream implements Upstream {
 
   async fetch(ref: Ref, options: FetchOptions = {}): Promise<Arrival> {
     const origin = this.#originOf(ref);
-    const answer = await this.#ask('GET', ref, origin, conditionalFields(options), options.signal);
+    const { signal } = options;
+    const answer = await this.#ask({ method: 'GET', ref, origin, fields: conditionalFields(options), signal });
     return arrivalOf(answer, ref, origin, options);
   }
 
   async close(): Promise<void> {
-    await this.#dispatcher.destroy();
+    await Promise.all([...this.#dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
   }
 
   #originOf(ref: Ref): OriginDescription {
@@ -85,18 +94,12 @@ class HttpUpstream implements Upstream {
   }
 
   /** Asks, and follows redirects by hand: what is sent to whom is decided at every hop. */
-  async #ask(
-    method: 'GET' | 'HEAD',
-    ref: Ref,
-    origin: OriginDescription,
-    fields: Record<string, string>,
-    signal?: AbortSignal,
-  ): Promise<Answer> {
+  async #ask(question: Question): Promise<Answer> {
+    const { ref, origin } = question;
     this.#pace.check(ref.origin, ref.subject);
-    const allowed = (host: string) => origin.hosts === 'any' || origin.hosts(host, ref);
     const seen: string[] = [];
     let url = ref.source;
-    if (!allowed(new URL(url).host)) {
+    if (!mayDial(origin, new URL(url), ref)) {
       throw new MirrorError(
         'upstream-failed',
         ref.subject,
@@ -106,40 +109,49 @@ class HttpUpstream implements Upstream {
     let first: Answer['first'];
     for (;;) {
       seen.push(url);
-      const answer = await this.#hop(method, url, ref, origin, fields, signal);
+      const answer = await this.#hop(url, question);
       first ??= { status: answer.status, headers: answer.headers, url };
       if (!isRedirect(answer.status)) {
         if (answer.status === 429 || answer.status === 503) this.#pace.slow(ref.origin, answer.headers['retry-after']);
         return { ...answer, first };
       }
       answer.body.resume();
-      url = nextHop(url, answer.headers.location, seen, allowed);
+      url = nextHop(url, answer.headers.location, seen, (next) => mayDial(origin, next, ref));
     }
   }
 
-  async #hop(
-    method: 'GET' | 'HEAD',
-    url: string,
-    ref: Ref,
-    origin: OriginDescription,
-    fields: Record<string, string>,
-    signal?: AbortSignal,
-  ): Promise<Omit<Answer, 'first'>> {
+  /** One request; where the origin gives tokens, asked again once with a new one. */
+  async #hop(url: string, question: Question): Promise<Hop> {
+    const { origin, ref, signal } = question;
+    if (!origin.tokens) return this.#send(url, question, this.#ownCredentials(origin, url));
+    const sent = this.#tokens.held(origin, ref, url);
+    const answer = await this.#send(url, question, sent);
+    if (answer.status !== 401) return answer;
+    const challenge = answer.headers['www-authenticate'];
+    const authorization = await this.#tokens.answer({ origin, ref, url, sent, challenge, signal });
+    if (!authorization) return answer;
+    answer.body.resume();
+    return this.#send(url, question, authorization);
+  }
+
+  #ownCredentials(origin: OriginDescription, url: string): string | undefined {
+    const trusted = origin.credentialHosts?.includes(new URL(url).host);
+    return origin.credentials && trusted ? authorizationOf(origin.credentials) : undefined;
+  }
+
+  async #send(url: string, question: Question, authorization: string | undefined): Promise<Hop> {
+    const { method, ref, origin, fields, signal } = question;
     const headers: Record<string, string> = {
       'user-agent': this.#options.userAgent,
       'accept-encoding': origin.compressed?.(ref) && method === 'GET' ? CODINGS : 'identity',
       ...(ref.accept ? { accept: ref.accept } : {}),
       ...fields,
       ...origin.headers?.(ref),
+      ...(authorization ? { authorization } : {}),
     };
-    const trusted = origin.credentialHosts?.includes(new URL(url).host);
-    if (origin.credentials && trusted) headers.authorization = authorizationOf(origin.credentials);
+    const dispatcher = this.#dispatcherOf(origin);
     try {
-      const {
-        statusCode,
-        headers: answered,
-        body,
-      } = await request(url, { method, headers, dispatcher: this.#dispatcher, signal });
+      const { statusCode, headers: answered, body } = await request(url, { method, headers, dispatcher, signal });
       // whoever reads the body gets its error; one that nobody reads any more must not end the process
       body.on('error', () => undefined);
       return { status: statusCode, headers: flat(answered), url, body };
@@ -148,25 +160,38 @@ class HttpUpstream implements Upstream {
       throw unreachable(url, ref, error);
     }
   }
+
+  async #askToken(url: string, own: Record<string, string>, { origin, ref, signal }: Refused) {
+    const headers = { accept: 'application/json', 'user-agent': this.#options.userAgent, ...own };
+    try {
+      const answer = await request(url, { headers, dispatcher: this.#dispatcherOf(origin), signal });
+      const text = await readText(answer.body, MOST_TOKEN);
+      return { status: answer.statusCode, headers: flat(answer.headers), text };
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw unreachable(url, ref, error);
+    }
+  }
+
+  #dispatcherOf({ ca = [] }: OriginDescription): Dispatcher {
+    const trusted = [...(this.#options.ca ?? []), ...ca];
+    const key = trusted.join('\n');
+    const dispatcher = this.#dispatchers.get(key) ?? dispatcherFor({ ...this.#options, ca: trusted });
+    this.#dispatchers.set(key, dispatcher);
+    return dispatcher;
+  }
 }
 
-function dispatcherFor(options: HttpOriginsOptions): Dispatcher {
-  const settings = {
-    connections: CONNECTIONS,
-    pipelining: 1,
-    connect: { timeout: options.connectTimeout ?? 10_000, ...(options.ca?.length ? { ca: [...options.ca] } : {}) },
-    headersTimeout: options.headersTimeout ?? 30_000,
-    bodyTimeout: options.idleTimeout ?? 60_000,
-    keepAliveTimeout: 10_000,
-  };
-  const { proxy } = options;
-  if (!proxy?.http && !proxy?.https) return new Agent(settings);
-  return new EnvHttpProxyAgent({
-    ...settings,
-    httpProxy: proxy.http ?? '',
-    httpsProxy: proxy.https ?? '',
-    noProxy: proxy.none ?? '',
-  });
+/** Throws when it is longer. */
+async function readText(body: Readable, most: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > most) throw new Error(`it sent more than ${most} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 function flat(headers: Record<string, string | string[] | undefined>): Record<string, string> {

@@ -14,6 +14,16 @@ export interface OriginDescription {
   credentials?: Credentials;
   /** Hosts that get the credentials. */
   credentialHosts?: readonly string[];
+  /**
+   * Set: nothing is said to it before it asks. It gets a token of the server that its 401 names, or, asking for
+   * nothing more, the credentials themselves. Token servers are among `hosts`; they get credentials as `credentialHosts` say.
+   */
+  tokens?: {
+    /** What a token is for, where one does not serve for all: `repository:library/busybox:pull`. */
+    scope?(ref: Ref): string;
+  };
+  /** PEM of authorities that are trusted for it beside the usual ones. */
+  ca?: readonly string[];
   /** Statuses that mean "no such thing"; 404 and 410 unless told. */
   absent?: readonly number[];
   /** Its answers may come compressed: asked for where pages are large and not files. */
@@ -25,4 +35,9 @@ export interface OriginDescription {
 /** True when this origin means "no such thing" by a status. */
 export function isAbsent(origin: OriginDescription, status: number): boolean {
   return (origin.absent ?? [404, 410]).includes(status);
+}
+
+/** True for an address that may be dialled for this origin. */
+export function mayDial(origin: OriginDescription, url: URL, ref: Ref): boolean {
+  return origin.hosts === 'any' || origin.hosts(url.host, ref);
 }

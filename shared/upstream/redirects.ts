@@ -17,7 +17,7 @@ export function nextHop(
   from: string,
   location: string | undefined,
   seen: readonly string[],
-  allowed: (host: string) => boolean,
+  allowed: (next: URL) => boolean,
 ): string {
   if (!location) throw refused(from, 'it redirects without saying where to');
   let next: URL;
@@ -33,7 +33,7 @@ export function nextHop(
   next.hash = '';
   if (seen.includes(next.href)) throw refused(from, 'it redirects in a loop');
   if (seen.length > MOST_HOPS) throw refused(from, `it redirects more than ${MOST_HOPS} times`);
-  if (!allowed(next.host)) {
+  if (!allowed(next)) {
     throw refused(from, `it redirects to ${next.host}, which is not among the hosts that this origin may use`);
   }
   return next.href;

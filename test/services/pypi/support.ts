@@ -11,6 +11,7 @@ import type { Context, Service } from '../../../shared/service/service.ts';
 import { openStore, type Store } from '../../../shared/storage/store.ts';
 import { createTelemetry } from '../../../shared/telemetry/telemetry.ts';
 import { httpOrigins } from '../../../shared/upstream/http-upstream.ts';
+import { passthrough } from '../../../shared/upstream/passthrough.ts';
 import { keep, temporaryFolder } from '../../support/bundles.ts';
 import type { BuiltFile } from '../../support/wheels.ts';
 
@@ -80,6 +81,7 @@ async function over(store: Store, config: object, clock: { now: number }, mode: 
     store,
     telemetry: createTelemetry({ level: 'warn', stream }),
     origins: httpOrigins({ userAgent: 'larder/test', now: () => clock.now, idleTimeout: 3000 }),
+    passthrough: passthrough({ idleTimeout: 3000 }),
     now: () => clock.now,
   });
   const listening = await listen(running.app, { host: '127.0.0.1', port: 0, setting: 'pypi.port' });

@@ -1,0 +1,17 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runCommand } from './python-clients.ts';
+
+/** A certificate for loopback that nobody trusts who is not told to. PEM. */
+export interface Certificate {
+  key: string;
+  cert: string;
+}
+
+export async function makeCertificate(folder: string): Promise<Certificate> {
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
+  const names = ['-subj', '/CN=larder test', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
+  await runCommand('openssl', [...made, ...names, '-keyout', key, '-out', cert]);
+  return { key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') };
+}
