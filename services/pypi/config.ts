@@ -17,6 +17,8 @@ export const originSchema = z.strictObject({
   /** Files that hold them, as secrets of containers come. */
   passwordFile: z.string().optional(),
   tokenFile: z.string().optional(),
+  /** PEM of authorities that are trusted for it beside the usual ones. */
+  caFile: z.string().optional(),
   /** Projects that are asked for here; all when empty. `*` stands for any characters. */
   allow: patterns,
   deny: patterns,

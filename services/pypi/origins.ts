@@ -2,13 +2,15 @@ import { readFileSync } from 'node:fs';
 import { MirrorError } from '../../shared/model/errors.ts';
 import { type Credentials, splitCredentials } from '../../shared/upstream/credentials.ts';
 import type { OriginConfig, PypiConfig } from './config.ts';
-import { pipIndexUrl } from './pip-default.ts';
+import { type PipIndex, pipIndex } from './pip-default.ts';
 
 /** An index that is asked, ready to be asked. */
 export interface Origin extends OriginConfig {
   /** With a slash at its end, without credentials. */
   url: string;
   credentials: Credentials | undefined;
+  /** PEM of authorities that are trusted for it beside the usual ones. */
+  ca: readonly string[];
   /** Hosts that its pages linked to; asked beside its own. */
   learnedHosts: Set<string>;
 }
@@ -31,8 +33,13 @@ export class Origins {
 
   /** Nobody will be asked, so nobody needs to know where, or a secret: the names that bundles use are enough. */
   withoutAsking(): void {
-    const named = this.#config.origins.map((origin) => ({ ...origin, tokenFile: undefined, passwordFile: undefined }));
-    const origins = named.length > 0 ? named : [byDefault('http://origin.invalid/simple/')];
+    const named = this.#config.origins.map((origin) => ({
+      ...origin,
+      tokenFile: undefined,
+      passwordFile: undefined,
+      caFile: undefined,
+    }));
+    const origins = named.length > 0 ? named : [byDefault({ url: 'http://origin.invalid/simple/' })];
     this.#list = Promise.resolve(origins.map(ready));
   }
 
@@ -57,34 +64,35 @@ export class Origins {
 
   async #read(): Promise<Origin[]> {
     if (this.#config.origins.length > 0) return this.#config.origins.map(ready);
-    const url = await pipIndexUrl(this.#config.python, this.#closing.signal);
-    return [ready(byDefault(url))];
+    return [ready(byDefault(await pipIndex(this.#config.python, this.#closing.signal)))];
   }
 }
 
-function byDefault(url: string): OriginConfig {
-  return { name: DEFAULT_NAME, url, kind: 'simple', allow: [], deny: [] };
+function byDefault(index: PipIndex): OriginConfig {
+  return { name: DEFAULT_NAME, kind: 'simple', allow: [], deny: [], ...index };
 }
 
 function ready(config: OriginConfig): Origin {
   const { url, credentials } = splitCredentials(config.url);
+  const ca = textIn(config, 'caFile');
   return {
     ...config,
     url: url.endsWith('/') || config.kind === 'find-links' ? url : `${url}/`,
     credentials: credentialsOf(config) ?? credentials,
+    ca: ca ? [ca] : [],
     learnedHosts: new Set(),
   };
 }
 
 function credentialsOf(config: OriginConfig): Credentials | undefined {
-  const token = config.token ?? secretIn(config, 'tokenFile');
+  const token = config.token ?? textIn(config, 'tokenFile');
   if (token) return { token };
   if (!config.username) return undefined;
-  return { username: config.username, password: config.password ?? secretIn(config, 'passwordFile') ?? '' };
+  return { username: config.username, password: config.password ?? textIn(config, 'passwordFile') ?? '' };
 }
 
 /** Throws `unavailable`, naming the setting and not the file: clients see the message. */
-function secretIn(config: OriginConfig, key: 'tokenFile' | 'passwordFile'): string | undefined {
+function textIn(config: OriginConfig, key: 'tokenFile' | 'passwordFile' | 'caFile'): string | undefined {
   const path = config[key];
   if (path === undefined) return undefined;
   try {

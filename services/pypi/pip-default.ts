@@ -6,20 +6,27 @@ const run = promisify(execFile);
 const LIMIT = 20_000;
 const MOST_OUTPUT = 4 << 20;
 
+/** The index that pip asks, and the authorities that it trusts for it where it does not trust the usual ones. */
+export interface PipIndex {
+  url: string;
+  /** PEM. */
+  caFile?: string;
+}
+
 /**
  * The index that pip on this machine is configured with: environment, configuration files, or its built-in default.
  * pip's own help tells what holds; where it hides a password, its configuration has the whole. Nothing here names one.
  * Throws `unavailable`, saying what to set instead.
  */
-export async function pipIndexUrl(python: string, signal?: AbortSignal): Promise<string> {
+export async function pipIndex(python: string, signal?: AbortSignal): Promise<PipIndex> {
   for (const command of [[python, '-m', 'pip'], ['pip']]) {
     const help = await ask([...command, 'install', '--help'], signal);
     const shown = help === undefined ? undefined : defaultIn(help);
     if (shown === undefined) continue;
-    const list = shown.includes('****') ? await ask([...command, 'config', 'list'], signal) : undefined;
-    const url = indexUrlIn(list ?? '') ?? shown;
+    const list = (await ask([...command, 'config', 'list'], signal)) ?? '';
+    const url = (shown.includes('****') && settingIn(list, 'index-url')) || shown;
     // pip takes a folder too; a mirror does not
-    if (/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return url;
+    if (/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return { url, caFile: settingIn(list, 'cert') };
   }
   throw new MirrorError(
     'unavailable',
@@ -38,11 +45,11 @@ export function defaultIn(help: string): string | undefined {
  * `pip config list`: `<where>.<key>='<value>'`, a line each. For `pip install` the environment goes before the
  * command's own section, and that before the global one.
  */
-export function indexUrlIn(list: string): string | undefined {
+export function settingIn(list: string, name: 'index-url' | 'cert'): string | undefined {
   for (const where of [':env:', 'install', 'global']) {
     for (const line of list.split('\n')) {
-      const match = /^(.+?)\.index[-_]url=(['"])(.*)\2\s*$/.exec(line);
-      if (match?.[1] === where) return match[3];
+      const match = /^(.+?)\.([a-z_-]+)=(['"])(.*)\3\s*$/.exec(line);
+      if (match?.[1] === where && match[2]!.replaceAll('_', '-') === name) return match[4];
     }
   }
   return undefined;

@@ -36,6 +36,7 @@ function descriptionOf(origin: Origin): OriginDescription {
     hosts: (asked) => asked === host || (origin.fileHosts?.includes(asked) ?? origin.learnedHosts.has(asked)),
     credentials: origin.credentials,
     credentialHosts: [host],
+    ca: origin.ca,
     // PyTorch's store says 403 for what it does not have
     absent: origin.kind === 'pytorch' ? [403, 404, 410] : [404, 410],
     compressed: isPage,

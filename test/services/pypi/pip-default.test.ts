@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { configSchema } from '../../../services/pypi/config.ts';
 import { Origins } from '../../../services/pypi/origins.ts';
-import { defaultIn, indexUrlIn, pipIndexUrl } from '../../../services/pypi/pip-default.ts';
+import { defaultIn, pipIndex, settingIn } from '../../../services/pypi/pip-default.ts';
 import { temporaryFolder } from '../../support/bundles.ts';
 
 const HELP = (url: string) => `
@@ -60,16 +60,19 @@ describe("pip's help", () => {
 
 test("pip's settings count in pip's order", () => {
   const list = "global.index-url='http://global.example'\ninstall.index-url='http://install.example'\n";
-  expect(indexUrlIn(`:env:.index-url='http://env.example'\n${list}`)).toBe('http://env.example');
-  expect(indexUrlIn(list)).toBe('http://install.example');
-  expect(indexUrlIn("global.index-url='http://global.example'")).toBe('http://global.example');
-  expect(indexUrlIn('download.index-url="http://other.example"')).toBeUndefined();
-  expect(indexUrlIn("global.extra-index-url='http://other.example'")).toBeUndefined();
+  expect(settingIn(`:env:.index-url='http://env.example'\n${list}`, 'index-url')).toBe('http://env.example');
+  expect(settingIn(list, 'index-url')).toBe('http://install.example');
+  expect(settingIn("global.index-url='http://global.example'", 'index-url')).toBe('http://global.example');
+  expect(settingIn('download.index-url="http://other.example"', 'index-url')).toBeUndefined();
+  expect(settingIn("global.extra-index-url='http://other.example'", 'index-url')).toBeUndefined();
+  expect(settingIn(":env:.index_url='http://a'\nglobal.cert='/etc/site.pem'", 'cert')).toBe('/etc/site.pem');
 });
 
 describe('the default origin', () => {
   test('is what pip tells', async () => {
-    expect(await pipIndexUrl(await python(HELP('http://index.example/simple')))).toBe('http://index.example/simple');
+    expect(await pipIndex(await python(HELP('http://index.example/simple')))).toEqual({
+      url: 'http://index.example/simple',
+    });
   });
 
   test('has the password that pip hides in its help, and keeps it apart from the address', async () => {
@@ -84,6 +87,14 @@ describe('the default origin', () => {
     });
   });
 
+  test('trusts the authorities that pip trusts', async () => {
+    const pem = join(folder.path, 'site.pem');
+    await writeFile(pem, '-----BEGIN CERTIFICATE-----');
+    const path = await python(HELP('http://index.example/simple'), `global.cert='${pem}'`);
+    const [origin] = await new Origins(configSchema.parse({ python: path })).list();
+    expect(origin!.ca).toEqual(['-----BEGIN CERTIFICATE-----']);
+  });
+
   test('is asked for once, however many wait for it', async () => {
     const path = await python(HELP('http://index.example/simple'));
     const origins = new Origins(configSchema.parse({ python: path }));
@@ -95,7 +106,7 @@ describe('the default origin', () => {
     const path = await python(HELP('/srv/packages'));
     const origins = new Origins(configSchema.parse({ python: path }));
     await expect(origins.list()).rejects.toThrow(/set pypi\.origins/);
-    await expect(pipIndexUrl('/nonexistent/python')).rejects.toMatchObject({ kind: 'unavailable' });
+    await expect(pipIndex('/nonexistent/python')).rejects.toMatchObject({ kind: 'unavailable' });
     await python(HELP('http://index.example/simple/'));
     expect(await origins.list()).toMatchObject([{ url: 'http://index.example/simple/' }]);
   });
