@@ -97,9 +97,12 @@ function isAt(record: FileRecord, address: FileAddress): boolean {
   return address.path === undefined || packagesPath(record.url) === address.path;
 }
 
-async function wanted({ context }: FileRooms, { project, version, filename }: FileAddress): Promise<MirrorError> {
+async function wanted({ context, origins }: FileRooms, address: FileAddress): Promise<MirrorError> {
+  const { project, version, filename } = address;
   const item = { python: `${project}==${version}` };
-  await context.wants.record({ key: `file/${project}/${filename}`, label: filename, item });
+  // under the name that the file will have when a bundle brings it: the want is over then
+  const origin = address.origin ?? (await origins.list())[0]!.name;
+  await context.wants.record({ key: fileKey(origin, project, filename), label: filename, item });
   return new MirrorError(
     'not-held',
     'file',

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { digestOfHex, hexOf } from '../model/digest.ts';
 import type { Entry } from '../model/entry.ts';
 import { MirrorError } from '../model/errors.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { WANTS, wantPath } from '../storage/paths.ts';
 import type { Store } from '../storage/store.ts';
 import { blobMember } from './layout.ts';
 import { type OpenedBundle, openBundle } from './open.ts';
@@ -69,6 +71,12 @@ async function checkExternal(bundle: OpenedBundle, store: Store): Promise<void> 
   );
 }
 
+async function listOf(objects: ObjectStore, prefix: string): Promise<Set<string>> {
+  const found = new Set<string>();
+  for await (const { key } of objects.list(prefix)) found.add(key);
+  return found;
+}
+
 class Intake {
   readonly counts = { items: 0, newBlobs: 0, existing: 0, newBytes: 0, names: 0 };
   readonly kept: { key: string; reason: string }[] = [];
@@ -77,6 +85,8 @@ class Intake {
   readonly #progress: BundleProgress;
   readonly #seen = new Set<string>();
   readonly #waiting = new Map<string, Map<string, Entry>>();
+  /** Paths of what the site misses. */
+  #wanted: Set<string> | undefined;
 
   constructor(bundle: OpenedBundle, options: ImportOptions, progress: BundleProgress) {
     this.#bundle = bundle;
@@ -133,9 +143,20 @@ class Intake {
         else if (reason !== '') this.kept.push({ key: entry.key, reason });
       }
       await catalog.putMany(wanted);
+      await this.#settle(service, entries.keys());
       this.counts.names += wanted.length;
     }
     this.#waiting.clear();
+  }
+
+  /** What has come is no longer missed, and not for the next bundle. */
+  async #settle(service: string, keys: Iterable<string>): Promise<void> {
+    const { objects } = this.#options.store;
+    this.#wanted ??= await listOf(objects, WANTS);
+    for (const key of keys) {
+      const path = wantPath(service, key);
+      if (this.#wanted.delete(path)) await objects.delete(path);
+    }
   }
 
   #arrived(entry: Entry): Entry {

@@ -9,6 +9,7 @@ import { importBundle } from '../../../shared/bundle/import.ts';
 import { openBundle } from '../../../shared/bundle/open.ts';
 import { writeTagManifest } from '../../../shared/bundle/tag-files.ts';
 import { verifyBundle } from '../../../shared/bundle/verify.ts';
+import { Wants } from '../../../shared/mirror/wants.ts';
 import type { Store } from '../../../shared/storage/store.ts';
 import { keep, NOW, sampleBundle, sampleItems, storeIn, temporaryFolder } from '../../support/bundles.ts';
 
@@ -188,6 +189,21 @@ describe('import', () => {
     const entry = await store.catalog('notes').get('file/a');
     expect(entry).toMatchObject({ origin: 'http://origin.example', size: 70_000 });
     expect(await store.blobs.read(entry!.digest, 100_000)).toEqual(Buffer.alloc(70_000, 'a'));
+  });
+
+  test('ends the wants of what it brings, and of nothing else', async () => {
+    const site = await siteStore();
+    const bundle = await openBundle(dir);
+    const brought: { service: string; key: string }[] = [];
+    for await (const { service, entries, refs } of bundle.items())
+      brought.push(...[...entries, ...refs].map(({ key }) => ({ service, key })));
+    for (const { service, key } of [...brought, { service: brought[0]!.service, key: 'still missed' }])
+      await new Wants(site.objects, { service, now: () => NOW }).record({ key, label: key, item: { note: key } });
+    await importBundle(dir, { store: site, now: () => NOW });
+    const left: string[] = [];
+    for (const service of new Set(brought.map((one) => one.service)))
+      for await (const { key } of new Wants(site.objects, { service, now: () => NOW }).list()) left.push(key);
+    expect(left).toEqual(['still missed']);
   });
 
   test('changes nothing when it is repeated', async () => {
