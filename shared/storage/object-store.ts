@@ -49,7 +49,10 @@ export interface ObjectStore {
   touch?(key: string, now: Date): Promise<void>;
   /** Deleting what is absent is no error. */
   delete(key: string): Promise<void>;
-  /** In ascending order of key. `after` resumes behind that key. */
+  /**
+   * In ascending order of key; engines over a file tree (SeaweedFS) go folder by folder (`a/b` before `a-`), so nothing
+   * may rest on the order of keys whose folders differ. `after` resumes behind that key.
+   */
   list(prefix: string, after?: string): AsyncIterable<{ key: string; size: number; modified: Date }>;
   /** Throws, in words for the operator, when the store cannot be read or written. */
   check(): Promise<void>;

@@ -11,11 +11,12 @@ import { raceConformance } from './object-store-races.ts';
  *
  * @param open gives the store, and a function that ends it and what it stands on
  * @param options.atomicConditions false for an engine that does not decide a race of conditional puts
+ * @param options.listsByFolder true for an engine that lists folder by folder
  */
 export function objectStoreConformance(
   name: string,
   open: () => Promise<{ store: ObjectStore; close(): Promise<void> }>,
-  options: { atomicConditions?: boolean } = {},
+  options: { atomicConditions?: boolean; listsByFolder?: boolean } = {},
 ): void {
   describe(`${name} as an object store`, () => {
     let found: { store: ObjectStore; close(): Promise<void> };
@@ -31,7 +32,7 @@ export function objectStoreConformance(
 
     putConformance(opened);
     raceConformance(opened, options.atomicConditions);
-    listConformance(opened);
+    listConformance(opened, options.listsByFolder);
 
     test('a store in order passes its check, and a sweep takes nothing that stands', async () => {
       const key = fresh('kept');

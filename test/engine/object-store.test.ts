@@ -7,6 +7,7 @@ import { S3Store } from '../../shared/storage/s3-store.ts';
 import { openStore } from '../../shared/storage/store.ts';
 import { objectStoreConformance } from '../conformance/object-store.ts';
 import { ACCESS_KEY, type Engine, SECRET_KEY, startMinio, startVersitygw } from '../support/engines.ts';
+import { startSeaweedfs, weedProgram } from '../support/seaweedfs.ts';
 
 const credentials = { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY };
 
@@ -25,7 +26,11 @@ const optionsOf = (engine: Engine, bucket: string) => ({
 });
 
 /** The suite of every object store, over a bucket of an engine that is started for it. */
-function engineConformance(start: () => Promise<Engine>, name: string, atomicConditions: boolean): void {
+function engineConformance(
+  start: () => Promise<Engine>,
+  name: string,
+  options: Parameters<typeof objectStoreConformance>[2],
+): void {
   const open = async () => {
     const engine = await start();
     await makeBucket(engine, 'conformance');
@@ -36,18 +41,26 @@ function engineConformance(start: () => Promise<Engine>, name: string, atomicCon
     };
     return { store, close };
   };
-  objectStoreConformance(`a bucket of ${name}`, open, { atomicConditions });
+  objectStoreConformance(`a bucket of ${name}`, open, options);
 }
 
 // versitygw's folders: a condition is looked at before the write, not with it
-engineConformance(startVersitygw, 'versitygw', false);
-engineConformance(startMinio, 'MinIO', true);
+engineConformance(startVersitygw, 'versitygw', { atomicConditions: false });
+engineConformance(startMinio, 'MinIO', {});
+// where there is one: the module proxy offers no version to build
+const weed = weedProgram();
+if (weed) engineConformance(() => startSeaweedfs(weed), 'SeaweedFS', { listsByFolder: true });
 
-describe('a store on an engine', () => {
+const engines: [name: string, start: () => Promise<Engine>][] = [
+  ['versitygw', startVersitygw],
+  ...(weed ? [['SeaweedFS', () => startSeaweedfs(weed)] as [string, () => Promise<Engine>]] : []),
+];
+
+describe.each(engines)('a store on %s', (_name, start) => {
   let engine: Engine;
 
   beforeAll(async () => {
-    engine = await startVersitygw();
+    engine = await start();
     await makeBucket(engine, 'site');
   });
 

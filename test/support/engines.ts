@@ -75,24 +75,25 @@ export async function startMinio(): Promise<Engine> {
   );
 }
 
-interface Place {
+export interface Place {
   data: string;
   address: string;
   endpoint: string;
 }
 
-async function placeOf(): Promise<Place> {
+export async function placeOf(): Promise<Place> {
   const data = await mkdtemp(join(tmpdir(), 'larder-engine-'));
   const address = `127.0.0.1:${await freePort()}`;
   return { data, address, endpoint: `http://${address}` };
 }
 
-async function startEngine(
+export async function startEngine(
   name: string,
   program: string,
   args: string[],
   env: NodeJS.ProcessEnv,
   { endpoint, data }: Place,
+  isReady = () => answers(endpoint),
 ): Promise<Engine> {
   const start = async () => {
     const child = spawn(program, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
@@ -100,14 +101,8 @@ async function startEngine(
     child.stderr.on('data', (chunk) => {
       words = (words + chunk).slice(-2000);
     });
-    for (let tries = 0; tries < 200; tries += 1) {
-      if (
-        await fetch(endpoint).then(
-          () => true,
-          () => false,
-        )
-      )
-        return child;
+    for (let tries = 0; tries < 1000; tries += 1) {
+      if (await isReady()) return child;
       if (child.exitCode !== null) break;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -136,7 +131,15 @@ async function startEngine(
   };
 }
 
-async function freePort(): Promise<number> {
+/** True when anything is said at an address. */
+function answers(url: string): Promise<boolean> {
+  return fetch(url).then(
+    () => true,
+    () => false,
+  );
+}
+
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
