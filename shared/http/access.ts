@@ -28,7 +28,7 @@ export class Access {
         throw new MirrorError(
           'unauthorized',
           'request',
-          `this needs a token; make one with "larder token create --${action} ${service}"`,
+          `this needs a token; make one with "larder token create <name> --${action} --service ${service}"`,
         );
       const { actions, services, name } = req.identity;
       const may =

@@ -71,8 +71,10 @@ async function write(req: IncomingMessage, res: ServerResponse, thing: Sendable,
   if (verdict === 'not-modified') return finish(res, 304);
   if (verdict === 'failed') return finish(res, 412, 0);
   const { size } = facts;
+  // RFC 9110 §14.2: "A server MUST ignore a Range header field received with a request method … for which range handling
+  // is not defined. For this specification, GET is the only method for which range handling is defined."
   const asked =
-    size === undefined || !rangeApplies(req.headers['if-range'] as string | undefined, facts)
+    req.method !== 'GET' || size === undefined || !rangeApplies(req.headers['if-range'] as string | undefined, facts)
       ? undefined
       : parseRange(req.headers.range, size);
   if (asked === 'unsatisfiable') {
@@ -82,8 +84,8 @@ async function write(req: IncomingMessage, res: ServerResponse, thing: Sendable,
   }
   res.setHeader('content-type', facts.mediaType);
   if (asked === undefined) return sendWhole(req, res, thing);
-  if (asked.length === 1) return sendRange(req, res, thing, asked[0]!);
-  return sendRanges(req, res, thing, multipartRanges(asked, size!, facts.mediaType));
+  if (asked.length === 1) return sendRange(res, thing, asked[0]!);
+  return sendRanges(res, thing, multipartRanges(asked, size!, facts.mediaType));
 }
 
 function setFields(res: ServerResponse, { facts, served }: Sendable, options: SendOptions): void {
@@ -111,24 +113,17 @@ async function sendWhole(req: IncomingMessage, res: ServerResponse, thing: Senda
   await sendBody(res, await thing.open(), true);
 }
 
-async function sendRange(req: IncomingMessage, res: ServerResponse, thing: Sendable, range: ByteRange): Promise<void> {
+async function sendRange(res: ServerResponse, thing: Sendable, range: ByteRange): Promise<void> {
   res.statusCode = 206;
   res.setHeader('content-range', `bytes ${range.start}-${range.end}/${thing.facts.size}`);
   res.setHeader('content-length', lengthOf(range));
-  if (req.method === 'HEAD') return void res.end();
   await sendBody(res, await thing.open(range), true);
 }
 
-async function sendRanges(
-  req: IncomingMessage,
-  res: ServerResponse,
-  thing: Sendable,
-  layout: MultipartRanges,
-): Promise<void> {
+async function sendRanges(res: ServerResponse, thing: Sendable, layout: MultipartRanges): Promise<void> {
   res.statusCode = 206;
   res.setHeader('content-type', layout.contentType);
   res.setHeader('content-length', layout.length);
-  if (req.method === 'HEAD') return void res.end();
   for (const { head, range } of layout.parts) {
     const body = await thing.open(range);
     if (!res.write(head)) await drained(res);
@@ -177,6 +172,11 @@ function written(res: ServerResponse, chunk: Buffer): Promise<void> {
 /** Plain events and no generator: this is where the bytes of every download go through. */
 function pump(body: Readable, res: ServerResponse): Promise<void> {
   return new Promise((resolve, reject) => {
+    // what failed before anybody listened says nothing more
+    if (body.destroyed) {
+      reject(body.errored ?? new Error('the body was cut off'));
+      return;
+    }
     const resume = () => body.resume();
     const done = (error?: Error | null) => {
       res.off('drain', resume);
@@ -194,5 +194,5 @@ function pump(body: Readable, res: ServerResponse): Promise<void> {
 }
 
 async function drained(res: ServerResponse): Promise<void> {
-  await Promise.race([once(res, 'drain'), once(res, 'close')]);
+  if (!res.destroyed) await Promise.race([once(res, 'drain'), once(res, 'close')]);
 }
