@@ -12,6 +12,7 @@ export async function makeCertificate(folder: string): Promise<Certificate> {
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
   const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
   const names = ['-subj', '/CN=larder test', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
-  await runCommand('openssl', [...made, ...names, '-keyout', key, '-out', cert]);
+  const ran = await runCommand('openssl', [...made, ...names, '-keyout', key, '-out', cert]);
+  if (ran.code !== 0) throw new Error(`openssl made no certificate: ${ran.stderr}`);
   return { key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') };
 }
