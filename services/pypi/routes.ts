@@ -23,6 +23,10 @@ export function routes(context: Context<PypiConfig>, origins: Origins): Router {
   const read = context.access.require('read', 'pypi');
   router.use(refuseHiddenPaths);
 
+  // the JSON API of PyPI's documentation; before the view of an origin called "pypi", whose addresses end in a slash
+  const json = jsonApi(rooms);
+  router.get(['/pypi/:project/json', '/pypi/:project/:version/json'], read, json);
+
   // https://packaging.python.org/en/latest/specifications/simple-repository-api/#base-html-api
   router.get(['/simple', '/:index/simple'], read, addSlash);
   router.get(['/simple/', '/:index/simple/'], read, rootList(rooms));
@@ -38,8 +42,8 @@ export function routes(context: Context<PypiConfig>, origins: Origins): Router {
   // PEP 740, and the integrity API of PyPI's documentation
   router.get('/integrity/:project/:version/:filename/provenance', read, provenanceHandler(rooms));
 
-  // the JSON API of PyPI's documentation
-  router.get(['/pypi/:project/json', '/pypi/:project/:version/json'], read, jsonApi(rooms));
+  // the same with a slash at the end, as PyPI has it too
+  router.get(['/pypi/:project/json/', '/pypi/:project/:version/json/'], read, json);
 
   // the upload API of PyPI's documentation (legacy)
   router.post(['/legacy/', '/legacy', '/'], context.access.require('write', 'pypi'), uploadHandler(context));

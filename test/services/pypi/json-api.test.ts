@@ -59,6 +59,21 @@ describe('the JSON API', () => {
     expect(body.urls.map((file) => file.packagetype).sort()).toEqual(['bdist_wheel', 'sdist']);
   });
 
+  test('may be asked for with a slash at the end', async () => {
+    expect((await json('/pypi/foo/json/')).info.version).toBe('1.10');
+    expect((await json('/pypi/foo/1.0/json/')).info.version).toBe('1.0');
+  });
+
+  test('of a project called "simple" does not hide the view of an origin called "pypi"', async () => {
+    packages.offer(buildWheel({ name: 'simple', version: '7' }));
+    packages.offer(buildWheel({ name: 'json', version: '8' }));
+    const both = await startIndex({ origins: [{ name: 'pypi', url: packages.url }] });
+    const [api, view] = [await both.get('/pypi/simple/json'), await both.get('/pypi/simple/json/')];
+    expect(JSON.parse(api.text).info).toMatchObject({ name: 'simple', version: '7' });
+    expect(view.text).toMatch(/json-8-py3-none-any\.whl/);
+    await both.close();
+  });
+
   test('of a yanked version says so', async () => {
     const body = await json('/pypi/foo/2.0/json');
     expect(body.info).toMatchObject({ yanked: true, yanked_reason: 'broken' });
