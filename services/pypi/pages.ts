@@ -6,6 +6,7 @@ import { MirrorError } from '../../shared/model/errors.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { PypiConfig } from './config.ts';
 import { chooseFormat, type Format } from './formats.ts';
+import { asOf, momentOf } from './policy.ts';
 import { isName, normalizeName, parseFilename } from './project-name.ts';
 import type { Project, Projects } from './projects.ts';
 import { filePath } from './refs.ts';
@@ -18,33 +19,54 @@ export interface PageRooms {
   pages: RenderedPages;
 }
 
-/** `/simple/<project>/` and `/<index>/simple/<project>/`. */
+/** Which view of the index a page is of. */
+interface View {
+  /** One origin alone. */
+  index?: string;
+  /** As it was then. Milliseconds. */
+  moment?: number;
+  /** From the page to the root of the index. */
+  up: string;
+}
+
+/** `/simple/<project>/`, `/<index>/simple/<project>/`, and `/at/<date>/simple/<project>/` as it was then. */
 export function projectPage(rooms: PageRooms): RequestHandler {
   return async (req, res) => {
-    const { project: asked, index } = req.params as { project: string; index?: string };
+    const { project: asked, index, date } = req.params as { project: string; index?: string; date?: string };
+    const view = viewOf(index, date);
     const name = normalizeName(asked);
     if (!isName(asked))
       throw new MirrorError('not-found', 'project', `"${asked.slice(0, 200)}" is no name of a project`);
     if (name !== asked || !req.path.endsWith('/')) return moved(req, res, name);
     const { format, contentType } = chooseFormat(req.headers.accept, req.query.format);
     const base = baseUrl(req, rooms.context.publicUrl);
-    const key = `${format} ${index ?? ''} ${name} ${base}`;
+    const key = `${format} ${index ?? ''} ${view.moment ?? ''} ${name} ${base}`;
     const generation = rooms.context.catalog.generation();
-    const page = rooms.pages.trusted(key, generation) ?? (await render(rooms, key, name, index, format, base));
+    const page = rooms.pages.trusted(key, generation) ?? (await render(rooms, key, name, view, format, base));
     await sendPage(req, res, page, contentType, rooms.context.config.pageSeconds);
   };
+}
+
+/** Throws `not-found` for a date that is none. */
+export function viewOf(index: string | undefined, date: string | undefined): View {
+  if (date === undefined) return { index, up: index === undefined ? '../../' : '../../../' };
+  const moment = momentOf(date);
+  if (moment !== undefined) return { moment, up: '../../../../' };
+  const message = `"${date.slice(0, 40)}" is no date; ask for /at/2026-11-01/simple/ or /at/2026-11-01T12:00:00Z/simple/`;
+  throw new MirrorError('not-found', 'index', message);
 }
 
 async function render(
   rooms: PageRooms,
   key: string,
   name: string,
-  index: string | undefined,
+  view: View,
   format: Format,
   base: string,
 ): Promise<RenderedPage> {
-  const project = await rooms.projects.find(name, index);
-  const links = linksOf(project, index === undefined ? '../../' : '../../../', base);
+  const found = await rooms.projects.find(name, view.index);
+  const project = view.moment === undefined ? found : { ...found, page: asOf(found.page, view.moment) };
+  const links = linksOf(project, view.up, base);
   // asked for anew: looking the project up may have kept its page
   const generation = rooms.context.catalog.generation();
   return rooms.pages.current(key, project.stamp, generation, () => {

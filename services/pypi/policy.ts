@@ -58,12 +58,22 @@ export class Policy {
 
   /** The page without files that are too young, or of which nobody knows how old they are. */
   cooled(page: ProjectPage, newest: number | undefined): ProjectPage {
-    if (newest === undefined) return page;
-    return withFiles(
-      page,
-      page.files.filter((file) => isOldEnough(file, newest)),
-    );
+    return newest === undefined ? page : asOf(page, newest);
   }
+}
+
+/** The page with the files that were there at a moment, as far as anybody knows. */
+export function asOf(page: ProjectPage, moment: number): ProjectPage {
+  return withFiles(
+    page,
+    page.files.filter((file) => isOldEnough(file, moment)),
+  );
+}
+
+/** Milliseconds of a day or a moment (`2026-11-01`, `2026-11-01T12:00:00Z`); undefined for anything else. */
+export function momentOf(text: string): number | undefined {
+  const moment = /^\d{4}-\d{2}-\d{2}(T[\d:.]+Z)?$/.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(moment) ? undefined : moment;
 }
 
 export function isOldEnough(file: FileRecord, newest: number): boolean {

@@ -5,7 +5,7 @@ import type { PypiConfig } from './config.ts';
 import { fileHandler, provenanceHandler } from './files.ts';
 import { jsonApi } from './json-api.ts';
 import type { Origins } from './origins.ts';
-import { projectPage } from './pages.ts';
+import { projectPage, viewOf } from './pages.ts';
 import { Projects } from './projects.ts';
 import { RenderedPages } from './rendered-pages.ts';
 import { rootList } from './root-list.ts';
@@ -35,6 +35,15 @@ export function routes(context: Context<PypiConfig>, origins: Origins): Router {
     read,
     projectPage(rooms),
   );
+
+  // the same as it was at a moment: what was uploaded later is left out
+  router.use('/at/:date', (req: Request<{ date: string }>, _res, next) => {
+    viewOf(undefined, req.params.date);
+    next();
+  });
+  router.get('/at/:date/simple', read, addSlash);
+  router.get('/at/:date/simple/', read, rootList(rooms));
+  router.get(['/at/:date/simple/:project', '/at/:date/simple/:project/'], read, projectPage(rooms));
 
   // https://packaging.python.org/en/latest/specifications/simple-repository-api/#metadata (and the files themselves)
   router.get(['/packages/*path', '/files/*path'], read, fileHandler(rooms));
