@@ -66,6 +66,8 @@ export function sendFacts(
 
 async function write(req: IncomingMessage, res: ServerResponse, thing: Sendable, options: SendOptions): Promise<void> {
   const { facts } = thing;
+  // a body that ends early or runs on is an error: what follows on the connection would be taken for its rest
+  res.strictContentLength = true;
   setFields(res, thing, options);
   const verdict = judgeConditions(req.headers, facts);
   if (verdict === 'not-modified') return finish(res, 304);
@@ -125,9 +127,10 @@ async function sendRanges(res: ServerResponse, thing: Sendable, layout: Multipar
   res.setHeader('content-type', layout.contentType);
   res.setHeader('content-length', layout.length);
   for (const { head, range } of layout.parts) {
-    const body = await thing.open(range);
+    // opened last: a body that failed while nobody listens would end the process
     if (!res.write(head)) await drained(res);
-    await sendBody(res, body, false);
+    if (res.destroyed) return;
+    await sendBody(res, await thing.open(range), false);
     if (res.destroyed) return;
   }
   res.end(layout.tail);
@@ -165,7 +168,14 @@ async function sendBody(res: ServerResponse, body: Body, last: boolean): Promise
 /** Writes a chunk, and waits until it has left for the system: its buffer may be used again then. */
 function written(res: ServerResponse, chunk: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
-    res.write(chunk, (error) => (error ? reject(error) : resolve()));
+    // an answer that waits behind another on its connection is never called back when the client leaves
+    const closed = () => reject(new Error('the client left'));
+    res.once('close', closed);
+    res.write(chunk, (error) => {
+      res.off('close', closed);
+      if (error) reject(error);
+      else resolve();
+    });
   });
 }
 
@@ -185,7 +195,11 @@ function pump(body: Readable, res: ServerResponse): Promise<void> {
     };
     res.on('drain', resume);
     body.on('data', (chunk: Buffer) => {
-      if (!res.write(chunk)) body.pause();
+      try {
+        if (!res.write(chunk)) body.pause();
+      } catch (error) {
+        done(error as Error);
+      }
     });
     body.once('end', () => done());
     body.once('error', done);

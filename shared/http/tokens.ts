@@ -61,10 +61,13 @@ export class Tokens {
     const id = SECRET.exec(secret)?.[1];
     if (!id) return undefined;
     const hash = sha256(secret);
-    const known = this.#known.get<Token>(hash) ?? (await this.#read(tokenPath(id)));
+    const remembered = this.#known.get<Token>(hash);
+    const known = remembered ?? (await this.#read(tokenPath(id)));
     if (!known || !timingSafeEqual(Buffer.from(known.sha256, 'hex'), Buffer.from(hash, 'hex'))) return undefined;
-    if (known.expires !== undefined && Date.parse(known.expires) <= this.#now()) return undefined;
-    if (this.#known.getStats().keys < 10_000) this.#known.set(hash, known);
+    // a date that is none is over
+    if (known.expires !== undefined && !(Date.parse(known.expires) > this.#now())) return undefined;
+    // remembered once and not anew with each use: one that is in use all the time can be revoked too
+    if (!remembered && this.#known.getStats().keys < 10_000) this.#known.set(hash, known);
     return { id: known.id, name: known.name, actions: known.actions, services: known.services };
   }
 
