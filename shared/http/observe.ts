@@ -29,6 +29,8 @@ export function observe(telemetry: Telemetry, service: string): RequestHandler {
   return (req, res, next) => {
     const started = performance.now();
     const id = requestId(req);
+    // a socket that is closed no longer knows whose it was
+    const client = req.socket.remoteAddress;
     res.setHeader('x-request-id', id);
     running.inc();
     res.once('close', () => {
@@ -39,10 +41,18 @@ export function observe(telemetry: Telemetry, service: string): RequestHandler {
       seconds.observe(elapsed / 1000);
       requests.inc({ service, method: req.method, status: aborted ? 'aborted' : res.statusCode });
       if (!aborted && req.method !== 'HEAD') bytes.inc({ service }, length);
-      log.info(lineOf(req, res, { id, aborted, elapsed, length }), 'request');
+      log.info(lineOf(req, res, { id, client, aborted, elapsed, length }), 'request');
     });
     next();
   };
+}
+
+/** What a log may hold of an address: a query may carry a signature, an absolute form a password (RFC 9112 §3.2.2). */
+export function loggedPath(req: Request): string {
+  return req.originalUrl
+    .split('?', 1)[0]!
+    .replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, '')
+    .slice(0, 512);
 }
 
 function requestId(req: Request): string {
@@ -53,20 +63,19 @@ function requestId(req: Request): string {
 function lineOf(
   req: Request,
   res: Response,
-  { id, aborted, elapsed, length }: { id: string; aborted: boolean; elapsed: number; length: number },
+  about: { id: string; client: string | undefined; aborted: boolean; elapsed: number; length: number },
 ) {
   return {
     event: 'request',
-    id,
+    id: about.id,
     method: req.method,
-    // a query may carry a signature or a token: its path says enough
-    path: req.originalUrl.split('?', 1)[0]!.slice(0, 512),
+    path: loggedPath(req),
     status: res.statusCode,
-    ...(aborted ? { aborted } : {}),
-    length,
-    ms: Math.round(elapsed * 10) / 10,
+    ...(about.aborted ? { aborted: true } : {}),
+    length: about.length,
+    ms: Math.round(about.elapsed * 10) / 10,
     served: res.getHeader('x-larder-served'),
-    client: req.socket.remoteAddress,
+    client: about.client,
     by: req.identity?.name,
   };
 }

@@ -1,6 +1,8 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { ErrorRequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
 import { fromSystemError, MirrorError } from '../model/errors.ts';
+import { loggedPath } from './observe.ts';
 
 /** An error in a protocol's own words. A string body is text; anything else is JSON. */
 export interface RenderedError {
@@ -21,7 +23,7 @@ export function renderErrors(
     const error = asMirrorError(thrown);
     if (error.kind === 'internal' || error.kind === 'corrupt' || error.kind === 'out-of-space') {
       log.error(
-        { event: 'error', kind: error.kind, err: error, cause: error.cause, path: req.originalUrl.split('?', 1)[0] },
+        { event: 'error', kind: error.kind, err: error, cause: error.cause, path: loggedPath(req) },
         error.message,
       );
     }
@@ -44,9 +46,13 @@ export function renderErrors(
     res.setHeader('cache-control', 'no-store');
     res.statusCode = status;
     // a request body that nobody wants any more must not be taken for the next request
-    if (!req.complete) res.setHeader('connection', 'close');
+    if (!req.complete && announcesBody(req.headers)) res.setHeader('connection', 'close');
     res.end(req.method === 'HEAD' ? undefined : text);
   };
+}
+
+function announcesBody(headers: IncomingHttpHeaders): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /** Fields of the answer that was not to be. */

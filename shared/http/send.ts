@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Resource, Served } from '../mirror/resource.ts';
@@ -127,10 +126,11 @@ async function sendRanges(res: ServerResponse, thing: Sendable, layout: Multipar
   res.setHeader('content-type', layout.contentType);
   res.setHeader('content-length', layout.length);
   for (const { head, range } of layout.parts) {
-    // opened last: a body that failed while nobody listens would end the process
+    const body = await thing.open(range);
+    // a body may fail while its head waits; that is met below, and unheard it would end the process
+    if (!Buffer.isBuffer(body)) body.on('error', () => undefined);
     if (!res.write(head)) await drained(res);
-    if (res.destroyed) return;
-    await sendBody(res, await thing.open(range), false);
+    await sendBody(res, body, false);
     if (res.destroyed) return;
   }
   res.end(layout.tail);
@@ -207,6 +207,15 @@ function pump(body: Readable, res: ServerResponse): Promise<void> {
   });
 }
 
-async function drained(res: ServerResponse): Promise<void> {
-  if (!res.destroyed) await Promise.race([once(res, 'drain'), once(res, 'close')]);
+function drained(res: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      res.off('drain', done);
+      res.off('close', done);
+      resolve();
+    };
+    res.once('drain', done);
+    res.once('close', done);
+    if (res.destroyed) done();
+  });
 }
