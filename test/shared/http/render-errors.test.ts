@@ -1,155 +1,160 @@
-import { once } from 'node:events';
-import { createServer, request, type Server } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
-import { Writable } from 'node:stream';
-import express, { type RequestHandler } from 'express';
+import { connect } from 'node:net';
+import type { RequestHandler } from 'express';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { observe } from '../../../shared/http/observe.ts';
-import { renderErrors } from '../../../shared/http/render-errors.ts';
-import { MirrorError } from '../../../shared/model/errors.ts';
-import { createTelemetry, type Telemetry } from '../../../shared/telemetry/telemetry.ts';
+import type { RenderedError } from '../../../shared/http/render-errors.ts';
+import { type Kind, MirrorError } from '../../../shared/model/errors.ts';
+import { notes } from '../../support/notes-service.ts';
+import { spoken, startApp, type TestApp, wire } from './support.ts';
 
-let log: Record<string, unknown>[];
-let telemetry: Telemetry;
-let server: Server;
+let app: TestApp;
 let handler: RequestHandler;
+let renderError: (error: MirrorError) => RenderedError;
 
 beforeEach(async () => {
-  log = [];
-  const stream = new Writable({
-    write(line, _encoding, done) {
-      log.push(JSON.parse(String(line)));
-      done();
-    },
-  });
-  telemetry = createTelemetry({ stream });
-  const app = express();
-  app.disable('x-powered-by');
-  app.use(observe(telemetry, 'notes'));
-  app.use((req, res, next) => handler(req, res, next));
-  const renderError = ({ kind, message }: MirrorError) => ({ status: 418, body: { kind, message } });
-  app.use(renderErrors({ renderError }, telemetry.log));
-  server = createServer(app).listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  renderError = ({ kind, message }) => ({ status: 418, body: { kind, message } });
+  app = await startApp(
+    (req, res, next) => handler(req, res, next),
+    (error) => renderError(error),
+  );
 });
-afterEach(() => {
-  server.closeAllConnections();
-  server.close();
-});
+afterEach(() => app.close());
 
-const address = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 const throwing =
   (error: unknown): RequestHandler =>
   () => {
     throw error;
   };
-/** The one line of a request, when it is over. */
-async function line(): Promise<Record<string, unknown>> {
-  for (;;) {
-    const found = log.find(({ event }) => event === 'request');
-    if (found) return found;
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
+const closing = { connection: 'close' };
 
 describe('an error', () => {
   test.each<[string, unknown, string]>([
     ['of ours', new MirrorError('not-found', 'note', 'there is no such note'), 'not-found'],
     ['of nobody in particular', new TypeError('x is not a function'), 'internal'],
     ['of a full disk', Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }), 'out-of-space'],
+    ['of a file of ours', Object.assign(new Error('EIO: /srv/larder/blob'), { code: 'EIO' }), 'internal'],
     ['of a broken address', new URIError('URI malformed'), 'bad-request'],
     ['of a body that is too large', Object.assign(new Error('too large'), { status: 413 }), 'too-large'],
+    ['of a body that is broken', Object.assign(new Error('JSON'), { status: 400 }), 'bad-request'],
+    ['with a status that is no fault of the client', Object.assign(new Error('x'), { status: 502 }), 'internal'],
     ['that is no error', 'a string', 'internal'],
   ])('%s is said in the words of the protocol', async (_what, thrown, kind) => {
     handler = throwing(thrown);
-    const answer = await fetch(address());
+    const answer = await fetch(app.url);
     const text = await answer.text();
     expect([answer.status, JSON.parse(text).kind]).toEqual([418, kind]);
-    expect(text).not.toMatch(/\n\s*at |not a function|\.ts:/);
+    expect(text).not.toMatch(/\n\s*at |not a function|\.ts:|\/srv|a string/);
+    expect(answer.headers.get('content-type')).toBe('application/json');
     expect(answer.headers.get('content-length')).toBe(String(Buffer.byteLength(text)));
     expect(answer.headers.get('cache-control')).toBe('no-store');
+  });
+
+  test.each<[Kind, number, boolean]>([
+    ['bad-request', 400, false],
+    ['unauthorized', 401, false],
+    ['forbidden', 403, false],
+    ['not-found', 404, false],
+    ['not-acceptable', 406, false],
+    ['conflict', 409, false],
+    ['too-large', 413, false],
+    ['unsupported', 415, false],
+    ['range', 416, false],
+    ['not-held', 404, false],
+    ['upstream-failed', 502, false],
+    ['upstream-denied', 403, false],
+    ['unavailable', 503, false],
+    ['corrupt', 502, true],
+    ['out-of-space', 507, true],
+    ['internal', 500, true],
+  ])('of kind %s gets the %i that the service has for it; for the operator: %s', async (kind, status, isLogged) => {
+    renderError = notes.renderError;
+    handler = throwing(new MirrorError(kind, 'note', 'what is wrong', { cause: new Error('the cause') }));
+    const answer = await fetch(app.url);
+    expect([answer.status, answer.headers.get('x-note-error')]).toEqual([status, kind]);
+    expect(answer.headers.has('www-authenticate')).toBe(kind === 'unauthorized');
+    expect(await answer.text()).not.toMatch(/the cause/);
+    const logged = app.log.filter(({ event }) => event === 'error');
+    expect(logged).toHaveLength(isLogged ? 1 : 0);
+    if (isLogged) expect(JSON.stringify(logged)).toMatch(/the cause.*render-errors\.test\.ts/);
+  });
+
+  test('that a service says in plain text is text, with the fields it has for it', async () => {
+    renderError = () => ({ status: 401, headers: { 'www-authenticate': 'Bearer realm="notes"' }, body: 'größer' });
+    handler = throwing(new MirrorError('unauthorized', 'note', 'no'));
+    const answer = await fetch(app.url);
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      'content-type': 'text/plain; charset=utf-8',
+      'content-length': '8',
+      'www-authenticate': 'Bearer realm="notes"',
+    });
+    expect(await answer.text()).toBe('größer');
   });
 
   test('takes back the fields of the answer that was not to be', async () => {
     handler = (_req, res) => {
       res.setHeader('etag', '"a"').setHeader('content-encoding', 'gzip').setHeader('content-length', 5);
+      res.setHeader('content-range', 'bytes 0-4/9').statusCode = 206;
       throw new MirrorError('unavailable', 'note', 'not now', { retryAfter: 9 });
     };
-    const answer = await fetch(address());
-    expect(answer.headers.get('etag')).toBeNull();
-    expect(answer.headers.get('content-encoding')).toBeNull();
-    expect(answer.headers.get('retry-after')).toBe('9');
-    expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f]{16}$/);
+    const answer = await fetch(app.url, { headers: { 'x-request-id': 'abc-1' } });
+    const names = [...answer.headers.keys()].filter((name) => !['date', 'connection', 'keep-alive'].includes(name));
+    expect(names).toEqual(['cache-control', 'content-length', 'content-type', 'retry-after', 'x-request-id']);
+    expect([answer.status, answer.headers.get('x-request-id')]).toEqual([418, 'abc-1']);
   });
 
-  test('has the same fields and no body for HEAD', async () => {
+  test.each([
+    [9, '9'],
+    [0, '0'],
+    [undefined, null],
+  ])('after which asking again makes sense in %s s says so', async (retryAfter, field) => {
+    handler = throwing(new MirrorError('unavailable', 'note', 'not now', { retryAfter }));
+    expect((await fetch(app.url)).headers.get('retry-after')).toBe(field);
+  });
+});
+
+describe('a connection', () => {
+  test('goes on after an error, for HEAD without a body and with the fields of GET', async () => {
     handler = throwing(new MirrorError('not-found', 'note', 'no'));
-    const [head, get] = [await fetch(address(), { method: 'HEAD' }), await fetch(address())];
-    expect(head.headers.get('content-length')).toBe(get.headers.get('content-length'));
-    expect(await head.text()).toBe('');
+    const got = await spoken(app.port, wire('HEAD /a'), wire('GET /a'), wire('HEAD /a', closing));
+    const answers = got.split(/(?=HTTP\/1\.1)/);
+    expect(answers).toHaveLength(3);
+    const [head, get] = answers.map((answer) => answer.split('\r\n\r\n') as [string, string]);
+    const fields = (text: string) => text.replace(/^(x-request-id|date): .*$/gim, '');
+    expect([fields(head![0]), head![1]]).toEqual([fields(get![0]), '']);
+    expect(JSON.parse(get![1])).toEqual({ kind: 'not-found', message: 'no' });
   });
 
-  test('after the headers are out breaks the connection', async () => {
+  test.each<[string, Record<string, string>]>([
+    ['of a length', { 'content-length': '100' }],
+    ['in chunks', { 'transfer-encoding': 'chunked' }],
+  ])('ends with an error in the middle of an upload %s: the rest is no further request', async (_how, fields) => {
+    handler = throwing(new MirrorError('too-large', 'note', 'no'));
+    const got = await spoken(app.port, wire('PUT /', fields), wire('GET /smuggled'));
+    expect(got.match(/^HTTP\/1\.1/gm)).toHaveLength(1);
+    expect(got).toMatch(/^Connection: close/im);
+    expect((await app.lines(1)).map(({ path }) => path)).toEqual(['/']);
+  });
+
+  test('is cut by an error after the headers are out: there is no second answer in the first', async () => {
     handler = (_req, res, next) => {
       res.writeHead(200, { 'content-length': 100 });
       res.write('half', () => next(new Error('the disk is gone')));
     };
-    await expect(fetch(address()).then((answer) => answer.text())).rejects.toThrow();
+    const got = await spoken(app.port, wire('GET /a'), wire('GET /b'));
+    expect(got.split('\r\n\r\n')[1]).toBe('half');
+    expect(app.log.filter(({ event }) => event === 'error')).toHaveLength(1);
   });
 
-  test('in the middle of an upload closes the connection: the rest is no further request', async () => {
-    handler = throwing(new MirrorError('too-large', 'note', 'no'));
-    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
-    socket.write('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n');
-    const text = Buffer.concat(await socket.toArray()).toString();
-    expect(text.match(/^HTTP\/1\.1/gm)).toHaveLength(1);
-    expect(text).toMatch(/^Connection: close/im);
-  });
-
-  test('of ours stands in the log with its stack, one of the client does not', async () => {
-    handler = throwing(new TypeError('x is not a function'));
-    await fetch(address());
-    handler = throwing(new MirrorError('bad-request', 'note', 'no'));
-    await fetch(address());
-    const errors = log.filter(({ event }) => event === 'error');
-    expect(errors).toHaveLength(1);
-    expect(JSON.stringify(errors)).toMatch(/x is not a function/);
-  });
-});
-
-describe('the line of a request', () => {
-  test('says what was asked, by whom it came, what became of it, and no query', async () => {
-    handler = (_req, res) => void res.setHeader('x-larder-served', 'hit').setHeader('content-length', 2).end('ok');
-    await fetch(`${address()}/a/b?X-Amz-Signature=secret`, { headers: { 'x-request-id': 'abc-1' } });
-    expect(await line()).toMatchObject({
-      service: 'notes',
-      id: 'abc-1',
-      method: 'GET',
-      path: '/a/b',
-      status: 200,
-      length: 2,
-      served: 'hit',
-      client: '127.0.0.1',
-      ms: expect.any(Number),
-    });
-    expect(JSON.stringify(log)).not.toMatch(/secret/);
-  });
-
-  test('takes no id that could break a log', async () => {
-    handler = (_req, res) => void res.end();
-    const answer = await fetch(address(), { headers: { 'x-request-id': 'a b{}"' } });
-    expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f]{16}$/);
-  });
-
-  test('tells a client that left apart from one that got its answer', async () => {
-    handler = (_req, res) => void res.write('half');
-    const asked = request(address()).end();
-    const [answer] = await once(asked, 'response');
-    answer.on('error', () => undefined);
-    asked.destroy();
-    expect(await line()).toMatchObject({ status: 200, aborted: true });
-    const numbers = await telemetry.registry.metrics();
-    expect(numbers).toMatch(/http_requests_total\{[^}]*status="aborted"[^}]*\} 1/);
-    expect(numbers).toMatch(/http_requests_running\{[^}]*\} 0/);
+  test('whose client has left takes an error that comes later', async () => {
+    const { promise: asked, resolve } = Promise.withResolvers<(error: Error) => void>();
+    handler = (_req, _res, next) => resolve(next);
+    const socket = connect(app.port, '127.0.0.1');
+    socket.write(wire('GET /a'));
+    const fail = await asked;
+    socket.destroy();
+    await app.lines(1);
+    fail(new Error('the disk is gone'));
+    expect(app.log.filter(({ event }) => event === 'error')).toHaveLength(1);
+    handler = (_req, res) => void res.end('alive');
+    expect(await fetch(app.url).then((answer) => answer.text())).toBe('alive');
   });
 });
