@@ -11,6 +11,10 @@ const PACKAGES: Record<string, string[]> = {
   'devpi-server': ['devpi-server'],
   proxpi: ['proxpi', 'gunicorn'],
   bagit: ['bagit', 'setuptools>=75,<81'],
+  'hf-2': ['huggingface_hub>=2', 'hf_xet'],
+  'hf-1': ['huggingface_hub==1.33.*', 'hf_xet'],
+  'hf-0.36': ['huggingface_hub==0.36.*', 'hf_transfer', 'hf_xet'],
+  'hf-0.28': ['huggingface_hub==0.28.1', 'hf_transfer'],
 };
 
 export type ClientName = keyof typeof PACKAGES;
