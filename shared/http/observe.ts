@@ -47,11 +47,15 @@ export function observe(telemetry: Telemetry, service: string): RequestHandler {
   };
 }
 
-/** What a log may hold of an address: a query may carry a signature, an absolute form a password (RFC 9112 §3.2.2). */
+/**
+ * What a log may hold of an address: a query may carry a signature, an absolute form a password (RFC 9112 §3.2.2), and
+ * a path a token, for clients that can send none.
+ */
 export function loggedPath(req: Request): string {
   return req.originalUrl
     .split('?', 1)[0]!
     .replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, '')
+    .replace(/\b(hf_|lrd_)[0-9A-Za-z_]{8,}/g, '$1…')
     .slice(0, 512);
 }
 
@@ -76,6 +80,7 @@ function lineOf(
     ms: Math.round(about.elapsed * 10) / 10,
     served: res.getHeader('x-larder-served'),
     client: about.client,
+    agent: req.headers['user-agent']?.slice(0, 256),
     by: req.identity?.name,
   };
 }

@@ -29,9 +29,12 @@ const tokenSchema = z.object({
 export type Token = z.infer<typeof tokenSchema>;
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-const SECRET = /^lrd_([a-z0-9]{8})_[0-9A-Za-z]{40}$/;
+const SECRET = /^(?:lrd_([a-z0-9]{8})_|hf_([a-z0-9]{8}))[0-9A-Za-z]{40}$/;
 
-/** Tokens live in the store, so that every replica knows them. A secret is `lrd_<id>_<40 characters>`. */
+/**
+ * Tokens live in the store, so that every replica knows them. A secret is `lrd_<id>_<40 characters>`, or
+ * `hf_<id><40 characters>`: clients of model hubs send nothing that has another shape.
+ */
 export class Tokens {
   readonly #objects: ObjectStore;
   readonly #now: () => number;
@@ -48,17 +51,21 @@ export class Tokens {
     actions: Action[];
     services: string[];
     expires?: string;
+    shape?: 'lrd' | 'hf';
   }): Promise<{ token: Token; secret: string }> {
     const id = randomBytes(4).toString('hex');
-    const secret = `lrd_${id}_${Array.from({ length: 40 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('')}`;
-    const token: Token = { id, ...wish, sha256: sha256(secret), created: new Date(this.#now()).toISOString() };
+    const { shape, ...wanted } = wish;
+    const letters = Array.from({ length: 40 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
+    const secret = shape === 'hf' ? `hf_${id}${letters}` : `lrd_${id}_${letters}`;
+    const token: Token = { id, ...wanted, sha256: sha256(secret), created: new Date(this.#now()).toISOString() };
     await this.#objects.put(tokenPath(id), Buffer.from(`${JSON.stringify(token)}\n`), { ifAbsent: true });
     return { token, secret };
   }
 
   /** Whose secret this is; undefined when it is nobody's, revoked or expired. */
   async verify(secret: string): Promise<Identity | undefined> {
-    const id = SECRET.exec(secret)?.[1];
+    const [, plain, hub] = SECRET.exec(secret) ?? [];
+    const id = plain ?? hub;
     if (!id) return undefined;
     const hash = sha256(secret);
     const remembered = this.#known.get<Token>(hash);

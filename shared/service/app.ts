@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import express, { type Express } from 'express';
 import type { SuiteConfig } from '../config/schema.ts';
 import { Access } from '../http/access.ts';
+import { Grants } from '../http/grants.ts';
 import { observe } from '../http/observe.ts';
 import { renderErrors } from '../http/render-errors.ts';
 import { Tokens } from '../http/tokens.ts';
 import { Mirror } from '../mirror/mirror.ts';
+import { askUnkept } from '../mirror/unkept.ts';
 import { Wants } from '../mirror/wants.ts';
 import { MirrorError } from '../model/errors.ts';
 import type { Store } from '../storage/store.ts';
@@ -73,6 +75,8 @@ export async function createServiceApp(service: Service<unknown>, options: AppOp
     now,
     listing: isAirgapped ? 'held' : 'all',
     publicUrl: options.publicUrl,
+    ask: askUnkept(upstream),
+    grants: new Grants(store.objects, { now }),
     passthrough: isAirgapped ? airgappedPassthrough : options.passthrough,
     workDir,
   };

@@ -2,8 +2,10 @@ import type { RequestHandler, Router } from 'express';
 import type { Logger } from 'pino';
 import type { ZodType } from 'zod';
 import type { Access } from '../http/access.ts';
+import type { Grants } from '../http/grants.ts';
 import type { RenderedError } from '../http/render-errors.ts';
 import type { Mirror } from '../mirror/mirror.ts';
+import type { AskUnkept } from '../mirror/unkept.ts';
 import type { Wants } from '../mirror/wants.ts';
 import type { Kind, MirrorError } from '../model/errors.ts';
 import type { Ref } from '../model/ref.ts';
@@ -36,6 +38,10 @@ export interface Context<C> {
   publicUrl?: string;
   /** Handlers for what is asked of an origin and never kept: searches, audits. */
   passthrough: Passthrough;
+  /** Asks an origin for something small that is not kept. */
+  ask: AskUnkept;
+  /** Leave to do one thing, for addresses. */
+  grants: Grants;
   /** A folder of this service's own for temporary files; swept at start. */
   workDir: string;
 }

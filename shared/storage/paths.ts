@@ -11,6 +11,7 @@ import { type Digest, hexOf } from '../model/digest.ts';
  *   imports/<bundle id>/journal.json, receipt.json  an import under way, and one that is done
  *   wants/<service>/<ab>/<sha256 of key>.json       asked for, not held
  *   tokens/<id>.json                                who may write: name, scopes, the sha256 of the secret
+ *   keys/grants                                     what signs addresses that are good for one thing (32 bytes)
  *   audit/<date>/<time>-<what>.json                 who pushed, imported, deleted what; one event per document
  *   quarantine/<64 hex>                             blobs that were found damaged, kept for whoever wants to look
  *
@@ -27,6 +28,7 @@ export const BLOBS = 'blobs/sha256/';
 export const CATALOG = 'catalog/';
 export const IMPORTS = 'imports/';
 export const WANTS = 'wants/';
+export const GRANT_KEY = 'keys/grants';
 export const QUARANTINE = 'quarantine/';
 
 /** What lies in a store's directory and is no object, as a key or the name of a top folder with its slash. */

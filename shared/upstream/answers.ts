@@ -6,17 +6,18 @@ import type { Ref } from '../model/ref.ts';
 import { shownUrl } from './credentials.ts';
 import { decoderFor, through } from './decode.ts';
 import { isAbsent, type OriginDescription } from './origin.ts';
-import { retryAfterSeconds } from './pace.ts';
+import { retryAfterSeconds, waitOf } from './pace.ts';
 import type { Arrival, FetchOptions } from './upstream.ts';
 
-/** What an origin answered: the last hop, and the first where they differ. */
+/** What an origin answered: the last hop, and all that led there. */
 export interface Answer {
   status: number;
   /** By lower-case name. */
   headers: Record<string, string>;
   url: string;
   body: Readable;
-  first: { status: number; headers: Record<string, string>; url: string };
+  /** Every hop in its order, the answering one last: some origins say what a thing is before they send on to its bytes. */
+  hops: { status: number; headers: Record<string, string>; url: string }[];
 }
 
 /** Fields that make a request conditional or partial. */
@@ -42,11 +43,14 @@ export function arrivalOf(answer: Answer, ref: Ref, origin: OriginDescription, o
   if (status === 206 && options.range) return partial(answer, ref, origin, options.range.start);
   body.resume();
   body.on('error', () => undefined);
+  const refusal = status >= 400 ? origin.refusal?.(answer, ref) : undefined;
+  if (refusal === 'absent') return { outcome: 'absent' };
+  if (refusal) throw refusal;
   if (status === 304) return { outcome: 'unchanged', facts: factsOf(answer, ref, origin).facts };
   if (isAbsent(origin, status)) return { outcome: 'absent' };
   if ([401, 402, 403, 407, 412, 451].includes(status)) throw denied(answer, ref);
   const retryAfter =
-    status === 429 || status === 503 ? retryAfterSeconds(answer.headers['retry-after'], Date.now()) : undefined;
+    status === 429 || status === 503 ? retryAfterSeconds(waitOf(answer.headers), Date.now()) : undefined;
   throw new MirrorError('upstream-failed', ref.subject, `${shownUrl(answer.url)} answered ${status}`, {
     originStatus: status,
     retryAfter,

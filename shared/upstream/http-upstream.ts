@@ -9,7 +9,7 @@ import { authorizationOf, shownUrl } from './credentials.ts';
 import { CODINGS } from './decode.ts';
 import { dispatcherFor, type EgressOptions } from './egress.ts';
 import { isAbsent, mayDial, type OriginDescription } from './origin.ts';
-import { Pace } from './pace.ts';
+import { Pace, waitOf } from './pace.ts';
 import { isRedirect, nextHop } from './redirects.ts';
 import type { Arrival, FetchOptions, Upstream } from './upstream.ts';
 
@@ -30,7 +30,7 @@ interface Question {
   signal?: AbortSignal;
 }
 
-type Hop = Omit<Answer, 'first'>;
+type Hop = Omit<Answer, 'hops'>;
 
 /** Bytes of a token server's answer. */
 const MOST_TOKEN = 1 << 20;
@@ -106,14 +106,14 @@ class HttpUpstream implements Upstream {
         `${new URL(url).host} is not among the hosts that the origin "${origin.name}" may use`,
       );
     }
-    let first: Answer['first'];
+    const hops: Answer['hops'] = [];
     for (;;) {
       seen.push(url);
       const answer = await this.#hop(url, question);
-      first ??= { status: answer.status, headers: answer.headers, url };
+      hops.push({ status: answer.status, headers: answer.headers, url });
       if (!isRedirect(answer.status)) {
-        if (answer.status === 429 || answer.status === 503) this.#pace.slow(ref.origin, answer.headers['retry-after']);
-        return { ...answer, first };
+        if (answer.status === 429 || answer.status === 503) this.#pace.slow(ref.origin, waitOf(answer.headers));
+        return { ...answer, hops };
       }
       answer.body.resume();
       url = nextHop(url, answer.headers.location, seen, (next) => mayDial(origin, next, ref));

@@ -1,5 +1,6 @@
 import type { Promised } from '../model/digest.ts';
 import type { Facts } from '../model/entry.ts';
+import type { MirrorError } from '../model/errors.ts';
 import type { Ref } from '../model/ref.ts';
 import type { Answer } from './answers.ts';
 import type { Credentials } from './credentials.ts';
@@ -26,9 +27,14 @@ export interface OriginDescription {
   ca?: readonly string[];
   /** Statuses that mean "no such thing"; 404 and 410 unless told. */
   absent?: readonly number[];
+  /**
+   * What an answer of 400 and more means where its status alone does not tell: no such thing, or an error with the
+   * origin's own words. Undefined: what the status says.
+   */
+  refusal?(answer: Answer, ref: Ref): MirrorError | 'absent' | undefined;
   /** Its answers may come compressed: asked for where pages are large and not files. */
   compressed?(ref: Ref): boolean;
-  /** What its headers mean, beyond HTTP's own. `first` is the hop that was asked, `last` the one with the bytes. */
+  /** What its headers mean, beyond HTTP's own. `hops` are those that led to the bytes. */
   facts?(answer: Answer, ref: Ref): { facts: Facts; promised?: Promised };
 }
 

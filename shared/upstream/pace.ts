@@ -35,6 +35,14 @@ export class Pace {
   }
 }
 
+/**
+ * How long an origin wants to be left alone: its `Retry-After`, or what is left of the window in its `RateLimit`
+ * (draft-ietf-httpapi-ratelimit-headers: `"api";r=0;t=55`).
+ */
+export function waitOf(headers: Record<string, string>): string | undefined {
+  return headers['retry-after'] ?? /;\s*t=(\d+)/.exec(headers.ratelimit ?? '')?.[1];
+}
+
 /** Seconds that a `Retry-After` means, within bounds. */
 export function retryAfterSeconds(field: string | undefined, now: number): number {
   if (field === undefined) return DEFAULT;

@@ -15,6 +15,7 @@ export function register(program: Command): void {
     .option('--admin', 'may do everything')
     .option('--service <name...>', 'only these services')
     .option('--days <n>', 'is good for so many days', Number)
+    .option('--hf', 'of the shape hf_…, which clients of model hubs insist on')
     .action(create);
   token
     .command('list')
@@ -51,6 +52,7 @@ interface CreateOptions {
   admin?: boolean;
   service?: string[];
   days?: number;
+  hf?: boolean;
 }
 
 async function create(name: string, options: CreateOptions, command: Command): Promise<void> {
@@ -70,7 +72,13 @@ async function create(name: string, options: CreateOptions, command: Command): P
   if (unknown.length > 0) throw new MirrorError('bad-request', 'settings', `there is no service ${unknown.join(', ')}`);
   const expires = options.days ? new Date(session.now() + options.days * 86_400_000).toISOString() : undefined;
   const { secret } = await withStore(session, (store) =>
-    tokensOf(store, session).create({ name, actions, services: options.service ?? ['*'], expires }),
+    tokensOf(store, session).create({
+      name,
+      actions,
+      services: options.service ?? ['*'],
+      expires,
+      shape: options.hf ? 'hf' : 'lrd',
+    }),
   );
   process.stderr.write('The secret is shown this once and kept nowhere:\n');
   process.stdout.write(`${secret}\n`);

@@ -1,0 +1,58 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { MirrorError } from '../model/errors.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { GRANT_KEY } from '../storage/paths.ts';
+
+/**
+ * Leave to do one thing for a while, written into an address: for steps of a protocol in which clients send no token
+ * (the upload of a large file, as presigned addresses of object stores have it). Replicas share the key through the
+ * store; it is in no catalog, so no bundle carries it.
+ */
+export class Grants {
+  readonly #objects: ObjectStore;
+  readonly #now: () => number;
+  #key: Promise<Buffer> | undefined;
+
+  constructor(objects: ObjectStore, options: { now(): number }) {
+    this.#objects = objects;
+    this.#now = options.now;
+  }
+
+  /** @param what is allowed, in the caller's own words; @returns what goes into the address */
+  async give(what: string, seconds: number): Promise<string> {
+    const until = Math.floor(this.#now() / 1000) + seconds;
+    return `${until}.${await this.#sign(what, until)}`;
+  }
+
+  /** Throws `forbidden` when it is not for this, or over. */
+  async check(what: string, grant: string): Promise<void> {
+    const [, until, signature] = /^(\d{1,12})\.([0-9a-f]{64})$/.exec(grant) ?? [];
+    const right = until !== undefined && same(signature!, await this.#sign(what, Number(until)));
+    if (right && Number(until) * 1000 > this.#now()) return;
+    const why = right ? 'the address is no longer good' : 'the address was not given out for this';
+    throw new MirrorError('forbidden', 'upload', `${why}; ask for a new one`);
+  }
+
+  async #sign(what: string, until: number): Promise<string> {
+    this.#key ??= this.#readKey();
+    this.#key.catch(() => {
+      this.#key = undefined;
+    });
+    return createHmac('sha256', await this.#key)
+      .update(`${until}\n${what}`)
+      .digest('hex');
+  }
+
+  async #readKey(): Promise<Buffer> {
+    const key = randomBytes(32);
+    const outcome = await this.#objects.put(GRANT_KEY, key, { ifAbsent: true });
+    if (outcome.stored) return key;
+    const found = await this.#objects.get(GRANT_KEY);
+    if (!found) throw new MirrorError('unavailable', 'upload', 'the key of grants cannot be read; try again');
+    return Buffer.concat(await found.body.toArray());
+  }
+}
+
+function same(one: string, other: string): boolean {
+  return timingSafeEqual(Buffer.from(one), Buffer.from(other));
+}
