@@ -1,20 +1,6 @@
-import { createHash } from 'node:crypto';
-import { promisify } from 'node:util';
-import { brotliCompress, constants, gzip, zstdCompress } from 'node:zlib';
+import { CodedBody } from '../../shared/http/coded-body.ts';
 
-/** Codings of pages, the one that is best for its cost first. */
-export const CODINGS = ['zstd', 'br', 'gzip'] as const;
-export type Coding = (typeof CODINGS)[number] | 'identity';
-
-/** Off the event loop, each of them. */
-const compress = {
-  gzip: promisify(gzip),
-  br: (bytes: Buffer) =>
-    promisify(brotliCompress)(bytes, {
-      params: { [constants.BROTLI_PARAM_QUALITY]: 5, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length },
-    }),
-  zstd: promisify(zstdCompress),
-};
+export { CODINGS, type Coding } from '../../shared/http/coded-body.ts';
 
 /** Bytes of rendered pages that are kept in memory, all codings together. */
 const MOST_BYTES = 64 << 20;
@@ -22,38 +8,17 @@ const MOST_BYTES = 64 << 20;
 const TRUSTED = 1000;
 
 /** A page in one format, rendered once, compressed once per coding. */
-export class RenderedPage {
+export class RenderedPage extends CodedBody {
   readonly stamp: string;
   /** `X-PyPI-Last-Serial`, where the origin tells one. */
   readonly serial: number | undefined;
-  readonly #identity: Buffer;
-  readonly #hash: string;
-  readonly #codings = new Map<Coding, Promise<Buffer>>();
   checkedAt = 0;
   generation = -1;
 
   constructor(stamp: string, text: string, serial: number | undefined) {
+    super(text);
     this.stamp = stamp;
     this.serial = serial;
-    this.#identity = Buffer.from(text);
-    this.#hash = createHash('sha256').update(this.#identity).digest('hex').slice(0, 32);
-  }
-
-  /** About what it takes in memory: pages compress to less than a fifth. */
-  get weight(): number {
-    return this.#identity.length * 1.5 + 1000;
-  }
-
-  /** Strong, and another one for each coding: they are other bytes (RFC 9110 §8.8.3.3). */
-  etag(coding: Coding): string {
-    return coding === 'identity' ? `"${this.#hash}"` : `"${this.#hash}-${coding}"`;
-  }
-
-  async bytes(coding: Coding): Promise<Buffer> {
-    if (coding === 'identity') return this.#identity;
-    const known = this.#codings.get(coding) ?? compress[coding](this.#identity);
-    this.#codings.set(coding, known);
-    return known;
   }
 }
 

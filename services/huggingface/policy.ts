@@ -1,0 +1,36 @@
+import type { HuggingfaceConfig } from './config.ts';
+import { isRepoId, matchesAny, REPO_TYPES } from './repo.ts';
+
+/** Which repos may be asked for upstream. */
+export interface Policy {
+  /** Why not; undefined when it may. */
+  refuses(id: string): string | undefined;
+  /** The same for an address of the origin. */
+  refusesSource(source: string): string | undefined;
+}
+
+export function policyOf(config: HuggingfaceConfig): Policy {
+  const { pathname: base } = new URL(config.origin);
+  const refuses = (id: string) => {
+    if (matchesAny(id, config.private))
+      return `"${id}" is private here and is never asked for upstream (huggingface.private)`;
+    if (matchesAny(id, config.deny)) return `"${id}" is not allowed here (huggingface.deny)`;
+    const allowed = config.allow.length === 0 || matchesAny(id, config.allow);
+    return allowed ? undefined : `"${id}" is not among what is allowed here (huggingface.allow)`;
+  };
+  const refusesSource = (source: string) => {
+    const id = repoOfSource(source, base);
+    return id === undefined ? undefined : refuses(id);
+  };
+  return { refuses, refusesSource };
+}
+
+function repoOfSource(source: string, base: string): string | undefined {
+  if (source === '') return undefined;
+  const path = decodeURIComponent(new URL(source).pathname).slice(base.replace(/\/$/, '').length);
+  const types = REPO_TYPES.join('|');
+  const api = new RegExp(`^/api/(?:${types})/(.+?)/(?:revision|tree|refs|commits)(?:/|$)`).exec(path);
+  const file = new RegExp(`^/(?:(?:${types})/)?(.+?)/resolve/`).exec(path);
+  const id = api?.[1] ?? file?.[1];
+  return id !== undefined && isRepoId(id) ? id : undefined;
+}
