@@ -67,7 +67,11 @@ const hidden = (error: MirrorError) => rendered(500, `the mirror failed on this 
 /** How a hub says each kind of error (huggingface_hub, utils/_http.py: hf_raise_for_status). */
 const table = {
   'bad-request': say(400),
-  unauthorized: say(401),
+  // the text by which clients tell a wrong token from a repo that does not exist; the body says more
+  unauthorized: (error) => {
+    const said = say(401)(error);
+    return { ...said, headers: { ...said.headers, 'x-error-message': 'Invalid credentials in Authorization header' } };
+  },
   forbidden: say(403),
   'not-found': say(404, byWhat),
   'not-acceptable': say(406),

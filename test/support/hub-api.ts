@@ -163,19 +163,17 @@ export class HubApi {
     const limit = Number(url.searchParams.get('limit') ?? 1000);
     return json(
       200,
-      found
-        .slice(0, limit)
-        .map(({ id, sha, info }) => ({
-          _id: 'x',
-          id,
-          modelId: id,
-          sha,
-          downloads: 10,
-          likes: 1,
-          private: false,
-          tags: [],
-          ...info,
-        })),
+      found.slice(0, limit).map(({ id, sha, info }) => ({
+        _id: 'x',
+        id,
+        modelId: id,
+        sha,
+        downloads: 10,
+        likes: 1,
+        private: false,
+        tags: [],
+        ...info,
+      })),
     );
   }
 

@@ -1,0 +1,16 @@
+import type { Service } from '../../shared/service/service.ts';
+import { configSchema, type HuggingfaceConfig } from './config.ts';
+import { renderError } from './errors.ts';
+import { routes } from './routes.ts';
+import { hubUpstream } from './upstream.ts';
+
+/** A model hub, as the clients of Hugging Face's speak to it. */
+export const service: Service<HuggingfaceConfig> = {
+  name: 'huggingface',
+  defaultPort: 8081,
+  configSchema,
+  upstream: hubUpstream,
+  routes,
+  renderError,
+  clientHint: (url) => `HF_ENDPOINT=${url} hf download <org/name>`,
+};
