@@ -99,3 +99,13 @@ function firstAtLeast(paths: readonly string[], wanted: string): number {
 function compare(one: string, other: string): number {
   return one < other ? -1 : one > other ? 1 : 0;
 }
+
+/** A name cannot be a file and a folder: throws `bad-request`. */
+export function checkFolders(files: ReadonlyMap<string, TreeFile>): void {
+  for (const path of files.keys()) {
+    for (let at = path.indexOf('/'); at !== -1; at = path.indexOf('/', at + 1)) {
+      if (files.has(path.slice(0, at)))
+        throw new MirrorError('bad-request', 'file', `"${path.slice(0, at)}" cannot be a file and a folder`);
+    }
+  }
+}
