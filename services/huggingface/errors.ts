@@ -12,17 +12,20 @@ export class HubError extends MirrorError {
   readonly code: HubCode | undefined;
   readonly commit: string | undefined;
   readonly status: number | undefined;
+  /** Further fields of the body. */
+  readonly more: object | undefined;
 
   constructor(
     kind: Kind,
     subject: string,
     message: string,
-    details: ErrorDetails & { code?: HubCode; commit?: string; status?: number } = {},
+    details: ErrorDetails & { code?: HubCode; commit?: string; status?: number; more?: object } = {},
   ) {
     super(kind, subject, message, details);
     this.code = details.code;
     this.commit = details.commit;
     this.status = details.status;
+    this.more = details.more;
   }
 }
 
@@ -46,7 +49,8 @@ function say(
 ): (error: MirrorError) => RenderedError {
   return (error) => {
     const hub = error instanceof HubError ? error : undefined;
-    return rendered(hub?.status ?? status, error.message, hub?.code ?? code?.(error), hub?.commit);
+    const said = rendered(hub?.status ?? status, error.message, hub?.code ?? code?.(error), hub?.commit);
+    return { ...said, body: { ...(said.body as object), ...hub?.more } };
   };
 }
 

@@ -36,12 +36,7 @@ export function lfsBatch(rooms: WriteRooms, mayWrite: RequestHandler): RequestHa
     const answers = [];
     for (const one of objects as { oid?: unknown; size?: unknown }[])
       answers.push(await objectOf(rooms, base, operation === 'upload', one));
-    await sendJson(
-      req,
-      res,
-      { transfer: 'basic', hash_algo: 'sha256', objects: answers },
-      { 'content-type': LFS_TYPE },
-    );
+    await sendJson(req, res, { transfer: 'basic', hash_algo: 'sha256', objects: answers });
   };
 }
 

@@ -20,6 +20,8 @@ interface Wish {
   sort: string | undefined;
   ascending: boolean;
   gated: boolean | undefined;
+  /** Somebody with a token: private repos are for them alone. */
+  known: boolean;
   limit: number;
   first: number;
 }
@@ -36,7 +38,7 @@ export function listHandler(context: Context<HuggingfaceConfig>, refs: Refs, ind
       { event: 'list', type, query: query.toString().slice(0, 500), agent: req.headers['user-agent'] },
       'list',
     );
-    const wish = wishOf(query);
+    const wish = wishOf(query, req.identity !== undefined);
     const origin =
       context.listing === 'held' || query.has('held') ? undefined : await askOrigin(context, refs, type, query);
     if (origin) {
@@ -82,7 +84,7 @@ async function askOrigin(context: Context<HuggingfaceConfig>, refs: Refs, type: 
   }
 }
 
-function wishOf(query: URLSearchParams): Wish {
+function wishOf(query: URLSearchParams, known: boolean): Wish {
   const filters = [...valuesOf(query, 'filter'), ...valuesOf(query, 'tags')];
   for (const name of ['pipeline_tag', 'library', 'language', 'license', 'trained_dataset', 'apps'])
     for (const value of valuesOf(query, name))
@@ -98,6 +100,7 @@ function wishOf(query: URLSearchParams): Wish {
     filters: filters.map((text) => text.toLowerCase()),
     sort: query.get('sort') ?? undefined,
     ascending: query.get('direction') === '1',
+    known,
     gated: gated === null ? undefined : /^(true|1)$/i.test(gated),
     limit: Number.isInteger(limit) && limit > 0 ? Math.min(limit, MOST) : USUAL,
     first: Math.max(0, Number(query.get('cursor') ?? 0) || 0),
@@ -105,9 +108,10 @@ function wishOf(query: URLSearchParams): Wish {
 }
 
 function matching(list: readonly Listed[], wish: Wish): Listed[] {
-  const { words, author, filters, gated } = wish;
+  const { words, author, filters, gated, known } = wish;
   const found = list.filter(
     (one) =>
+      (known || !one.private) &&
       words.every((word) => one.text.includes(word)) &&
       (author === undefined || one.text.startsWith(`${author}/`)) &&
       (gated === undefined || (one.gated !== false) === gated) &&

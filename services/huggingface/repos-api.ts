@@ -34,12 +34,14 @@ async function create(rooms: WriteRooms, req: Request, res: Response): Promise<v
   const isPrivate = isTrue(body.private) || body.visibility === 'private';
   const made = await rooms.repos.create(repo, { private: isPrivate, author: authorOf(req) });
   const url = `${clientBase(req, rooms.context.publicUrl)}/${filePrefix(repo.type)}${repo.id}`;
-  // "409 … exist_ok": clients read the address from the refusal too
-  if (!made) res.status(409);
+  if (!made) {
+    const message = `You already created this ${repo.type.slice(0, -1)} repo: ${repo.id}`;
+    // with exist_ok clients read the address from the refusal
+    throw new HubError('conflict', 'repository', message, { more: { url, name: repo.id, id: repo.id } });
+  }
   written(rooms, repo);
   rooms.context.log.info({ event: 'create', repo: repo.id, type: repo.type, by: authorOf(req) }, 'repo created');
-  const error = made ? {} : { error: `You already created this ${repo.type.slice(0, -1)} repo: ${repo.id}` };
-  return sendJson(req, res, { ...error, url, name: repo.id, id: repo.id, private: isPrivate });
+  return sendJson(req, res, { url, name: repo.id, id: repo.id, private: isPrivate });
 }
 
 /** A name that is mirrored is taken. */
