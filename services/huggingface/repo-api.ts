@@ -31,6 +31,13 @@ const READS: Record<string, Answerer> = {
   commits,
   'auth-check': authCheck,
   'security-status': securityStatus,
+  'xet-write-token': async () => {
+    throw new MirrorError(
+      'unsupported',
+      'upload',
+      'uploads by Xet are not taken here: set HF_HUB_DISABLE_XET=1 and upload again',
+    );
+  },
   discussions: async (_rooms, req, res) => sendJson(req, res, { discussions: [], count: 0, start: 0 }),
 };
 

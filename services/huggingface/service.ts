@@ -1,4 +1,5 @@
 import type { Service } from '../../shared/service/service.ts';
+import { bundling } from './closure.ts';
 import { configSchema, type HuggingfaceConfig } from './config.ts';
 import { renderError } from './errors.ts';
 import { routes } from './routes.ts';
@@ -12,5 +13,6 @@ export const service: Service<HuggingfaceConfig> = {
   upstream: hubUpstream,
   routes,
   renderError,
+  bundling: bundling(),
   clientHint: (url) => `HF_ENDPOINT=${url} hf download <org/name>`,
 };

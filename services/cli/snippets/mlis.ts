@@ -1,0 +1,37 @@
+import { authorityLines, hostOf, isSecure, type Site, type Snippet } from './site.ts';
+
+/** HPE Machine Learning Inference Software: a registry, or the environment of a packaged model. */
+export const mlis: Snippet = {
+  about: 'HPE MLIS: a registry of type huggingface, and the environment of a packaged model',
+  text: (site) => `# A registry (type "openllm" on MLIS before the huggingface type existed)
+aioli registry create larder-hf --type huggingface \\
+  --endpoint-url ${site.hf} \\
+  --secret-key "$LARDER_TOKEN"      # the CLI insists on one: larder token create mlis --read --hf
+aioli registry models larder-hf --search llama
+
+# The same by the REST API. The product page writes endpointURL; in JSON it is endpointUrl, and only that.
+curl -X POST "$AIOLI_CONTROLLER/api/v1/registries" -H "Authorization: Bearer $TOKEN" \\
+  -H 'Content-Type: application/json' \\
+  -d '{"name":"larder-hf","type":"huggingface","endpointUrl":"${site.hf}","secretKey":"<token>","insecureHttps":false}'
+
+# Environment of a packaged model: needed whenever its registry is "None" (image vllm/vllm-openai and the like),
+# harmless otherwise
+${environment(site).join('\n')}
+`,
+};
+
+function environment(site: Site): string[] {
+  const pip = [`PIP_INDEX_URL=${site.pypi}/simple/`, `UV_DEFAULT_INDEX=${site.pypi}/simple/`];
+  const pipTrust = isSecure(site.pypi)
+    ? ['PIP_CERT=/etc/mirror-ca/bundle.crt']
+    : [`PIP_TRUSTED_HOST=${new URL(site.pypi).hostname}`, `UV_INSECURE_HOST=${hostOf(site.pypi)}`];
+  return [
+    `HF_ENDPOINT=${site.hf}`,
+    'HF_TOKEN=<token>',
+    'HF_HUB_DISABLE_XET=1',
+    ...authorityLines(site),
+    ...pip,
+    ...pipTrust,
+    'AIOLI_PROGRESS_DEADLINE=10000s',
+  ];
+}

@@ -1,0 +1,45 @@
+import { hostname } from 'node:os';
+import type { Command } from 'commander';
+import { MirrorError } from '../../../shared/model/errors.ts';
+import { openSession, type Session } from '../session.ts';
+import { javascript, llamacpp, ollama, rust, transformers, vllm } from '../snippets/clients.ts';
+import { kserve } from '../snippets/kserve.ts';
+import { mlis } from '../snippets/mlis.ts';
+import type { Site, Snippet } from '../snippets/site.ts';
+
+const SNIPPETS: Record<string, Snippet> = { mlis, kserve, transformers, vllm, llamacpp, ollama, javascript, rust };
+
+export function register(program: Command): void {
+  program
+    .command('snippets')
+    .description("prints a client's settings with this site's own addresses")
+    .argument('[client]', Object.keys(SNIPPETS).join(', '))
+    .action(async (client: string | undefined, _options, command: Command) => {
+      const session = await openSession(command);
+      process.stdout.write(client === undefined ? overview() : snippetOf(client).text(siteOf(session)));
+    });
+}
+
+function overview(): string {
+  const width = Math.max(...Object.keys(SNIPPETS).map((name) => name.length));
+  return Object.entries(SNIPPETS)
+    .map(([name, { about }]) => `larder snippets ${name.padEnd(width)}  ${about}\n`)
+    .join('');
+}
+
+function snippetOf(client: string): Snippet {
+  const snippet = SNIPPETS[client];
+  if (snippet) return snippet;
+  const known = Object.keys(SNIPPETS).join(', ');
+  throw new MirrorError('bad-request', 'settings', `there is no snippet for "${client}"; there is ${known}`);
+}
+
+/** As the settings say; else this machine by its name, which others may or may not know. */
+function siteOf({ config }: Session): Site {
+  const urlOf = (service: string) => {
+    const { listener } = config.services.get(service)!;
+    const url = listener.publicUrl ?? config.suite.publicUrl ?? `http://${hostname()}:${listener.port}`;
+    return url.replace(/\/+$/, '');
+  };
+  return { hf: urlOf('huggingface'), pypi: urlOf('pypi') };
+}

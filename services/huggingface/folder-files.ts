@@ -1,0 +1,142 @@
+import { readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, sep } from 'node:path';
+import { MirrorError } from '../../shared/model/errors.ts';
+import { isCommit, isFilePath, type Repo } from './repo.ts';
+
+/** A file of a folder that is to become a repo. */
+export interface FolderFile {
+  /** In the repo. */
+  path: string;
+  /** On this machine, links followed. */
+  place: string;
+  size: number;
+  /** What shows that it was changed meanwhile. */
+  stamp: string;
+  /** What the hub called it, where the client that fetched it wrote that down: sha256 of a large file, git's id of another. */
+  etag?: string;
+}
+
+/** A folder as it was found. */
+export interface Folder {
+  kind: 'plain' | 'local-dir' | 'cache';
+  files: FolderFile[];
+  /** The commit that it is a copy of, where that is known. */
+  commit?: string;
+}
+
+/** Where `hf download --local-dir` keeps what it knows of its files. */
+const LOCAL_DIR = '.cache/huggingface';
+/** Never part of a repo. */
+const SKIPPED = new Set(['.git', '.DS_Store']);
+
+/**
+ * Looks at a folder: a plain one, one of `hf download --local-dir`, or a Hugging Face cache (its root, the folder of a
+ * repo in it, or a snapshot). Throws `bad-request` for links that lead out of it.
+ * @param rev of a cache: the branch or commit whose snapshot is meant
+ */
+export async function readFolder(folder: string, repo: Repo, rev: string): Promise<Folder> {
+  const root = await realpath(folder).catch((cause) => {
+    throw new MirrorError(
+      'bad-request',
+      'folder',
+      `${folder} cannot be read (${(cause as NodeJS.ErrnoException).code})`,
+      { cause },
+    );
+  });
+  const cache = await cacheFolder(root, repo);
+  if (cache) return readCache(cache, rev);
+  const snapshot = isCommit(basename(root)) && basename(dirname(root)) === 'snapshots';
+  if (snapshot) return readSnapshot(dirname(dirname(root)), basename(root));
+  const files = (await walk(root, root)).filter(({ path }) => !path.startsWith(`${LOCAL_DIR}/`));
+  const known = await readLocalDir(root, files);
+  if (!known) return { kind: 'plain', files };
+  return { kind: 'local-dir', ...known };
+}
+
+/** The folder of the repo in a cache: the one that was named, or the one below a cache's root. */
+async function cacheFolder(root: string, { type, id }: Repo): Promise<string | undefined> {
+  const name = `${type}--${id.replaceAll('/', '--')}`;
+  for (const place of [root, join(root, name), join(root, 'hub', name)]) {
+    const names = await readdir(place).catch(() => [] as string[]);
+    if (names.includes('snapshots') && (place !== root || names.includes('refs') || names.includes('blobs')))
+      return place;
+  }
+  return undefined;
+}
+
+async function readCache(cache: string, rev: string): Promise<Folder> {
+  const held = await readdir(join(cache, 'snapshots'));
+  const named = isCommit(rev) ? rev : (await readFile(join(cache, 'refs', rev), 'utf8').catch(() => '')).trim();
+  const commit = named !== '' ? named : held.length === 1 ? held[0]! : '';
+  if (held.includes(commit)) return readSnapshot(cache, commit);
+  throw new MirrorError(
+    'bad-request',
+    'folder',
+    `the cache has no snapshot of "${rev}"; it has ${held.join(', ') || 'none'}`,
+  );
+}
+
+/** Files of a snapshot are links to blobs, which are called by their ETag. */
+async function readSnapshot(cache: string, commit: string): Promise<Folder> {
+  const files = await walk(join(cache, 'snapshots', commit), cache);
+  return { kind: 'cache', commit, files };
+}
+
+async function walk(root: string, border: string, below = ''): Promise<FolderFile[]> {
+  const found: FolderFile[] = [];
+  const entries = await readdir(join(root, below), { withFileTypes: true });
+  for (const entry of entries.sort((one, other) => (one.name < other.name ? -1 : 1))) {
+    if (SKIPPED.has(entry.name)) continue;
+    const path = below === '' ? entry.name : `${below}/${entry.name}`;
+    if (!isFilePath(path))
+      throw new MirrorError('bad-request', 'folder', `"${path}" cannot be the name of a file in a repo`);
+    const place = join(root, path);
+    const target = entry.isSymbolicLink() ? await inside(place, path, border) : place;
+    const facts = await stat(target);
+    if (facts.isDirectory()) {
+      if (entry.isSymbolicLink())
+        throw new MirrorError('bad-request', 'folder', `"${path}" is a link to a folder; put the folder itself there`);
+      found.push(...(await walk(root, border, path)));
+    } else if (facts.isFile()) {
+      const etag = entry.isSymbolicLink() ? etagOf(basename(await readlink(place))) : undefined;
+      found.push({ path, place: target, size: facts.size, stamp: `${facts.ino} ${facts.size} ${facts.mtimeMs}`, etag });
+    } else throw new MirrorError('bad-request', 'folder', `"${path}" is neither a file nor a folder`);
+  }
+  return found;
+}
+
+/** Where a link leads, unless that is outside. */
+async function inside(place: string, path: string, border: string): Promise<string> {
+  const target = await realpath(place).catch((cause) => {
+    throw new MirrorError('bad-request', 'folder', `"${path}" is a link to nothing`, { cause });
+  });
+  if (target === border || relative(border, target).split(sep)[0] !== '..') return target;
+  throw new MirrorError('bad-request', 'folder', `"${path}" is a link that leads out of the folder`);
+}
+
+/** `<path>.metadata` beside a download: the commit, the ETag and the time, a line each. */
+async function readLocalDir(
+  root: string,
+  files: FolderFile[],
+): Promise<{ files: FolderFile[]; commit?: string } | undefined> {
+  const commits = new Set<string>();
+  const known = await Promise.all(
+    files.map(async (file) => {
+      const text = await readFile(join(root, LOCAL_DIR, 'download', `${file.path}.metadata`), 'utf8').catch(() => '');
+      const [commit = '', etag = ''] = text.split('\n').map((line) => line.trim());
+      if (!isCommit(commit)) return file;
+      commits.add(commit);
+      return { ...file, etag: etagOf(etag) };
+    }),
+  );
+  if (commits.size === 0) return undefined;
+  // files of several commits are a folder of somebody's own
+  return {
+    files: known,
+    ...(commits.size === 1 && known.every(({ etag }) => etag) ? { commit: [...commits][0] } : {}),
+  };
+}
+
+function etagOf(text: string): string | undefined {
+  return /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(text) ? text : undefined;
+}
