@@ -15,6 +15,10 @@ const PACKAGES: Record<string, string[]> = {
   'hf-1': ['huggingface_hub==1.33.*', 'hf_xet'],
   'hf-0.36': ['huggingface_hub==0.36.*', 'hf_transfer', 'hf_xet'],
   'hf-0.28': ['huggingface_hub==0.28.1', 'hf_transfer'],
+  'hf-libraries': ['transformers', 'sentence-transformers', 'datasets', 'torch'],
+  // what the image of KServe's storage initializer holds, and what pip makes of its newest
+  'kserve-0.20': ['kserve-storage==0.20.*', 'huggingface_hub==0.32.4', 'hf_transfer==0.1.9'],
+  kserve: ['kserve-storage'],
 };
 
 export type ClientName = keyof typeof PACKAGES;
