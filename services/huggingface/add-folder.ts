@@ -5,7 +5,7 @@ import { type Folder, type FolderFile, readFolder } from './folder-files.ts';
 import { type IsLarge, LARGE_FROM, largeRule } from './large-files.ts';
 import { keepSmallFile, type LocalStore, largeFile, nameLargeFile } from './local-documents.ts';
 import { LocalRepos } from './local-repos.ts';
-import { labelOf, type Repo } from './repo.ts';
+import { isFilePath, labelOf, type Repo } from './repo.ts';
 import type { TreeFile } from './tree.ts';
 
 export interface AddOptions {
@@ -41,6 +41,7 @@ export async function addFolder(store: LocalStore, options: AddOptions): Promise
   const origin = folder.commit ? ('folder' as const) : ('upload' as const);
   const isLarge = await ruleOf(folder);
   const files = new Map<string, TreeFile>();
+  for (const file of folder.listed ?? []) if (isFilePath(file.path)) files.set(file.path, file);
   for (const file of folder.files) {
     signal?.throwIfAborted();
     files.set(file.path, await addFile(store, file, isLarge, origin));
@@ -58,7 +59,7 @@ export async function addFolder(store: LocalStore, options: AddOptions): Promise
     change: () => files,
   });
   const bytes = folder.files.reduce((sum, { size }) => sum + size, 0);
-  return { sha, files: files.size, bytes, kind: folder.kind, known: folder.commit !== undefined };
+  return { sha, files: folder.files.length, bytes, kind: folder.kind, known: folder.commit !== undefined };
 }
 
 async function ruleOf({ files }: Folder): Promise<IsLarge> {

@@ -77,5 +77,5 @@ export function parseApiAddress(pathname: string): ApiAddress | undefined {
   if (!match) return undefined;
   const [, type, rawId, verb = '', rest = ''] = match as unknown as [string, RepoType, string, string?, string?];
   const id = decoded(rawId);
-  return isRepoId(id) ? { type, id, verb, rest } : undefined;
+  return isRepoId(id) ? { type, id, verb, rest: rest.replace(/\/+$/, '') } : undefined;
 }

@@ -1,7 +1,10 @@
 import { readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
+import { z } from 'zod';
 import { MirrorError } from '../../shared/model/errors.ts';
+import { largeFile } from './local-documents.ts';
 import { isCommit, isFilePath, type Repo } from './repo.ts';
+import type { TreeFile } from './tree.ts';
 
 /** A file of a folder that is to become a repo. */
 export interface FolderFile {
@@ -22,6 +25,8 @@ export interface Folder {
   files: FolderFile[];
   /** The commit that it is a copy of, where that is known. */
   commit?: string;
+  /** All files of that commit, where the client kept the list: a download may hold a part of them. */
+  listed?: TreeFile[];
 }
 
 /** Where `hf download --local-dir` keeps what it knows of its files. */
@@ -50,7 +55,7 @@ export async function readFolder(folder: string, repo: Repo, rev: string): Promi
   const files = (await walk(root, root)).filter(({ path }) => !path.startsWith(`${LOCAL_DIR}/`));
   const known = await readLocalDir(root, files);
   if (!known) return { kind: 'plain', files };
-  return { kind: 'local-dir', ...known };
+  return { kind: 'local-dir', ...known, listed: await readListing(join(root, LOCAL_DIR), known.commit) };
 }
 
 /** The folder of the repo in a cache: the one that was named, or the one below a cache's root. */
@@ -79,7 +84,35 @@ async function readCache(cache: string, rev: string): Promise<Folder> {
 /** Files of a snapshot are links to blobs, which are called by their ETag. */
 async function readSnapshot(cache: string, commit: string): Promise<Folder> {
   const files = await walk(join(cache, 'snapshots', commit), cache);
-  return { kind: 'cache', commit, files };
+  return { kind: 'cache', commit, files, listed: await readListing(cache, commit) };
+}
+
+const listing = z.object({
+  files: z.record(
+    z.string(),
+    z.object({
+      size: z.number(),
+      blob_id: z.string().regex(/^[0-9a-f]{40}$/),
+      lfs_sha256: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/)
+        .optional(),
+      lfs_size: z.number().optional(),
+    }),
+  ),
+});
+
+/** `trees/<commit>.json`, as huggingface_hub keeps it from 1.26 on; whatever cannot be read is not there. */
+async function readListing(folder: string, commit: string | undefined): Promise<TreeFile[] | undefined> {
+  try {
+    const text = await readFile(join(folder, 'trees', `${commit}.json`), 'utf8');
+    return Object.entries(listing.parse(JSON.parse(text)).files).map(([path, file]) => {
+      const { size, blob_id: oid, lfs_sha256, lfs_size } = file;
+      return lfs_sha256 ? largeFile(path, lfs_sha256, lfs_size ?? size) : { path, size, oid };
+    });
+  } catch {
+    return undefined;
+  }
 }
 
 async function walk(root: string, border: string, below = ''): Promise<FolderFile[]> {

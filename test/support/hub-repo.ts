@@ -63,8 +63,9 @@ export function repoOf(wish: RepoWish, known?: HubRepo): HubRepo {
     tags: new Map(),
     gated: wish.gated ?? false,
     private: wish.private ?? false,
-    info: wish.info ?? {},
+    info: {},
   };
+  Object.assign(repo.info, wish.info);
   repo.commits.set(commit.sha, commit);
   repo.branches.set(branch, commit.sha);
   if (branch === 'main') repo.sha = commit.sha;
