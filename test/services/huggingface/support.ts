@@ -55,13 +55,18 @@ export async function startSite(
       headers: { 'accept-encoding': 'identity', ...init?.headers },
     });
     const bytes = Buffer.from(await answer.arrayBuffer());
-    const text = bytes.toString('utf8');
     return {
       status: answer.status,
       headers: answer.headers,
       bytes,
-      text,
-      json: /json/.test(answer.headers.get('content-type') ?? '') && text !== '' ? JSON.parse(text) : undefined,
+      // a large file is not read as text unless somebody wants it to be
+      get text() {
+        return bytes.toString('utf8');
+      },
+      get json(): unknown {
+        const isJson = /json/.test(answer.headers.get('content-type') ?? '') && bytes.length > 0;
+        return isJson ? JSON.parse(bytes.toString('utf8')) : undefined;
+      },
     };
   };
   return {
