@@ -32,14 +32,19 @@ export interface HubSites {
 /**
  * Plays a hub with these repos, packs them by `larder bundle create`, imports the bundle elsewhere and serves it there.
  * @param items of the manifest, one line each: `{ hf: "acme/tiny" }`
+ * @param prepare does further things to the hub before anybody asks it
  */
-export async function startHubSites(repos: readonly RepoWish[], items: readonly string[]): Promise<HubSites> {
+export async function startHubSites(
+  repos: readonly RepoWish[],
+  items: readonly string[],
+  prepare?: (hub: Hub) => void,
+): Promise<HubSites> {
   const undo: (() => Promise<unknown>)[] = [];
   const close = async () => {
     for (const one of undo.splice(0).reverse()) await one();
   };
   try {
-    return await startIn(repos, items, undo, close);
+    return await startIn(repos, items, { undo, close, prepare });
   } catch (error) {
     await close();
     throw error;
@@ -49,14 +54,14 @@ export async function startHubSites(repos: readonly RepoWish[], items: readonly 
 async function startIn(
   repos: readonly RepoWish[],
   items: readonly string[],
-  undo: (() => Promise<unknown>)[],
-  close: () => Promise<void>,
+  { undo, close, prepare }: { undo: (() => Promise<unknown>)[]; close(): Promise<void>; prepare?(hub: Hub): void },
 ): Promise<HubSites> {
   const folder = await temporaryFolder();
   undo.push(folder.remove);
   const hub = await startHub();
   undo.push(hub.close);
   for (const repo of repos) hub.add(repo);
+  prepare?.(hub);
   const env = { LARDER_HUGGINGFACE_ORIGIN: hub.url };
   await carry(folder.path, items, env);
   const gap: AirGap = await makeAirGap();
