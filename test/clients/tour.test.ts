@@ -79,6 +79,7 @@ test('the tour works as it is written', async () => {
     'serve-site',
     'airgapped',
     'wants',
+    'model',
   ]);
   await start('npm start', 8082);
   expect(await run('connected')).toMatchObject({ code: 0, stdout: expect.stringContaining('1.17.0') });
@@ -90,4 +91,5 @@ test('the tour works as it is written', async () => {
   expect(await run('airgapped')).toMatchObject({ code: 0, stdout: expect.stringContaining('2.32.3 6.0.2') });
   expect(await run('wants')).toMatchObject({ code: 0, stdout: expect.stringContaining('attrs') });
   expect(await readFile(join(folder.path, 'tour/next.yaml'), 'utf8')).toContain('{"python":"attrs"}');
+  expect(await run('model')).toMatchObject({ code: 0, stdout: expect.stringContaining('{"model_type": "bert"}') });
 });
