@@ -113,8 +113,9 @@ export class Fill {
   #visible(): { bytes: number; over: boolean } {
     if (this.#state === 'failed') throw this.#error!;
     if (this.#state === 'over') return { bytes: this.#spool.written, over: true };
-    const size = this.facts.size ?? this.#spool.written;
-    return { bytes: Math.min(this.#spool.written, Math.max(0, size - WITHHELD)), over: false };
+    const { readable } = this.#spool;
+    const size = this.facts.size ?? readable;
+    return { bytes: Math.min(readable, Math.max(0, size - WITHHELD)), over: false };
   }
 
   async #run(): Promise<Measured> {

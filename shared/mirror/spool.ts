@@ -5,6 +5,8 @@ import { MirrorError } from '../model/errors.ts';
 import { FLUSH } from '../storage/disk-files.ts';
 
 const CHUNK = 1 << 20;
+/** Bytes from the start that are kept in memory: whoever asks first has them without the way over the disk. */
+const HEAD = 256 << 10;
 /** Bytes that may wait for the disk before the origin is held back. */
 const MOST_WAITING = 4 << 20;
 
@@ -15,6 +17,7 @@ const MOST_WAITING = 4 << 20;
 export class Spool {
   readonly path: string;
   readonly #file: FileHandle;
+  #head = Buffer.alloc(0);
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #flushing: Promise<void> | undefined;
@@ -50,13 +53,26 @@ export class Spool {
     return this.#written;
   }
 
+  /** Bytes that can be read. */
+  get readable(): number {
+    return Math.max(this.#written, this.#head.length);
+  }
+
   /** Takes bytes; waits when the disk is behind. */
   async write(chunk: Buffer): Promise<void> {
     if (this.#failed) throw this.#failed;
+    this.#keepHead(chunk);
     this.#waiting.push(chunk);
     this.#waitingBytes += chunk.length;
     this.#flushing ??= this.#flush();
     if (this.#waitingBytes > MOST_WAITING) await this.#flushing;
+  }
+
+  #keepHead(chunk: Buffer): void {
+    const missing = HEAD - this.#head.length;
+    if (missing <= 0) return;
+    this.#head = Buffer.concat([this.#head, chunk.subarray(0, missing)]);
+    this.wake();
   }
 
   /** Waits until all is on disk. */
@@ -73,6 +89,7 @@ export class Spool {
     await this.#file.truncate(0);
     this.#written = 0;
     this.#synced = 0;
+    this.#head = Buffer.alloc(0);
   }
 
   async #flush(): Promise<void> {
@@ -137,8 +154,12 @@ export class Spool {
   async *#bytes(start: number, end: number, visible: () => { bytes: number; over: boolean }): AsyncGenerator<Buffer> {
     for (let offset = start; offset <= end; ) {
       const { bytes, over } = visible();
-      const length = Math.min(CHUNK, Math.min(bytes, this.#written) - offset, end + 1 - offset);
-      if (length > 0) {
+      const length = Math.min(CHUNK, Math.min(bytes, this.readable) - offset, end + 1 - offset);
+      if (length > 0 && offset < this.#head.length) {
+        const part = this.#head.subarray(offset, offset + length);
+        offset += part.length;
+        yield part;
+      } else if (length > 0) {
         const { buffer, bytesRead } = await this.#file.read(Buffer.allocUnsafe(length), 0, length, offset);
         offset += bytesRead;
         yield buffer.subarray(0, bytesRead);

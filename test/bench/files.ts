@@ -1,9 +1,10 @@
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnLarder } from '../support/spawn-larder.ts';
 import { startIndexOrigin } from './index-origin.ts';
-import { bytesPerSecond, freePort, median, type Peer, startPeer } from './measure.ts';
+import { bytesPerSecond, median, type Peer } from './measure.ts';
+import { startNginx } from './nginx.ts';
 import type { Row } from './table.ts';
 
 const SIZE = 100_000_000;
@@ -62,16 +63,4 @@ async function largest(folder: string): Promise<string> {
     (await readdir(folder)).map(async (name) => ({ name, size: (await stat(join(folder, name))).size })),
   );
   return found.sort((one, other) => other.size - one.size)[0]!.name;
-}
-
-async function startNginx(dir: string, root: string): Promise<Peer> {
-  const port = await freePort();
-  await mkdir(dir);
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((name) => `${name}_temp_path ${dir}/${name};`)
-    .join(' ');
-  const conf = `user root; worker_processes 1; pid ${dir}/pid; error_log ${dir}/error.log; daemon off; events { worker_connections 64; }
-http { access_log off; sendfile on; tcp_nopush on; ${temporary} server { listen 127.0.0.1:${port}; root ${root}; } }`;
-  await writeFile(join(dir, 'nginx.conf'), conf);
-  return startPeer('/usr/sbin/nginx', ['-c', join(dir, 'nginx.conf')], { url: `http://127.0.0.1:${port}` });
 }

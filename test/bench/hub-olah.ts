@@ -10,10 +10,14 @@ import { freePort, type Peer, startPeer } from './measure.ts';
  * cache that it filled itself, with nobody to ask. That is the fastest it can be.
  * @param dir its folder; one that is given again has its cache again
  */
-export async function startOlah(dir: string, hub: string, options: { offline?: boolean } = {}): Promise<Peer> {
+export async function startOlah(
+  dir: string,
+  hub: { url: string; cdnUrl: string },
+  options: { offline?: boolean } = {},
+): Promise<Peer> {
   const bin = await pythonVenv('olah', ['olah']);
   const port = await freePort();
-  const { host, protocol } = new URL(hub);
+  const { host, protocol } = new URL(hub.url);
   await mkdir(dir, { recursive: true });
   const settings = join(dir, options.offline ? 'offline.toml' : 'olah.toml');
   await writeFile(
@@ -24,11 +28,16 @@ port = ${port}
 repos-path = ${JSON.stringify(join(dir, 'repos'))}
 hf-scheme = "${protocol.slice(0, -1)}"
 hf-netloc = "${host}"
-hf-lfs-netloc = "${host}"
+hf-lfs-netloc = "${new URL(hub.cdnUrl).host}"
 [accessibility]
 offline = ${options.offline === true}
 `,
   );
   const args = ['--config', settings, '--log-path', join(dir, 'logs')];
-  return startPeer(join(bin, 'olah-cli'), args, { url: `http://127.0.0.1:${port}`, cwd: dir });
+  return startPeer(join(bin, 'olah-cli'), args, {
+    url: `http://127.0.0.1:${port}`,
+    cwd: dir,
+    // its front page fails without a network
+    ready: `http://127.0.0.1:${port}/openapi.json`,
+  });
 }

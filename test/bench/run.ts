@@ -4,6 +4,9 @@ import { join, resolve } from 'node:path';
 import { benchBundles } from './bundles.ts';
 import { benchFanOut } from './fan-out.ts';
 import { benchFiles } from './files.ts';
+import { benchHubCold, benchHubFiles } from './hub-files.ts';
+import { benchHubRequests } from './hub-requests.ts';
+import { benchHubScale } from './hub-scale.ts';
 import { benchPages } from './pages.ts';
 import { benchStart } from './start.ts';
 import { type Row, tableOf } from './table.ts';
@@ -15,6 +18,10 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   files: benchFiles,
   'fan-out': benchFanOut,
   bundles: benchBundles,
+  hub: benchHubRequests,
+  'hub-files': benchHubFiles,
+  'hub-cold': benchHubCold,
+  'hub-scale': benchHubScale,
 };
 
 const asked = process.argv.slice(2);

@@ -82,7 +82,7 @@ export class HubApi {
     if (verb === 'paths-info') {
       const commit = commitAt(repo, tail);
       if (!commit) return noRevision(tail);
-      const { paths } = JSON.parse(body.toString()) as { paths: string[] };
+      const paths = pathsIn(body.toString());
       return json(
         200,
         paths.flatMap((one) => (commit.files.has(one) ? [entryOf(commit.files.get(one)!)] : [])),
@@ -259,6 +259,13 @@ function refsOf(repo: HubRepo, withPulls: boolean) {
     tags: [...repo.tags].map(([name, targetCommit]) => ({ name, ref: `refs/tags/${name}`, targetCommit })),
     ...(withPulls ? { pullRequests: rows('refs/pr/', 'refs/pr/') } : {}),
   };
+}
+
+/** JSON (JavaScript, Rust) or a form (Python). */
+function pathsIn(body: string): string[] {
+  return body.startsWith('{')
+    ? (JSON.parse(body) as { paths: string[] }).paths
+    : new URLSearchParams(body).getAll('paths');
 }
 
 async function bodyOf(req: IncomingMessage): Promise<Buffer> {

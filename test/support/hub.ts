@@ -188,10 +188,24 @@ async function reply(
   else res.end();
 }
 
+/** Resolves when more may be written, or nobody reads any more. */
+function drained(res: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      res.off('drain', done);
+      res.off('close', done);
+      resolve();
+    };
+    res.on('drain', done);
+    res.on('close', done);
+    if (res.destroyed) done();
+  });
+}
+
 async function write(res: ServerResponse, bytes: Buffer, pace: number | undefined): Promise<void> {
   const step = pace ? Math.max(1024, Math.floor(pace / 50)) : 1 << 20;
   for (let offset = 0; offset < bytes.length && !res.destroyed; offset += step) {
-    if (!res.write(bytes.subarray(offset, offset + step))) await Promise.race([once(res, 'drain'), once(res, 'close')]);
+    if (!res.write(bytes.subarray(offset, offset + step))) await drained(res);
     if (pace) await new Promise((resolve) => setTimeout(resolve, (step / pace) * 1000));
   }
   await new Promise((resolve) => setImmediate(resolve));

@@ -94,6 +94,7 @@ describe('the line of a request', () => {
   test.each<[string, string, string]>([
     ['a query with a signature', '/a/b?X-Amz-Signature=hunter2&X-Amz-Credential=hunter2', '/a/b'],
     ['a query of queries', '/a?b?token=hunter2', '/a'],
+    ['a token in the path', `/token/hf_${'a'.repeat(48)}/api/models`, '/token/hf_…/api/models'],
     ['a password in an absolute address', 'http://user:hunter2@larder.example/a/b', '/a/b'],
     ['an absolute address without a path', 'http://user:hunter2@larder.example?hunter2', ''],
     ['more than a line can take', `/${'a'.repeat(5000)}hunter2`, `/${'a'.repeat(511)}`],

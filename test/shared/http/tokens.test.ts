@@ -27,6 +27,14 @@ describe('a token', () => {
     expect(kept).not.toContain(secret.split('_')[2]);
   });
 
+  test('may have the shape that clients of model hubs insist on', async () => {
+    const { token, secret } = await tokens.create({ ...wish, shape: 'hf' });
+    // llama.cpp: common/hf-cache.cpp
+    expect(secret).toMatch(/^hf_[A-Za-z0-9]{34,}$/);
+    expect(await tokens.verify(secret)).toEqual({ id: token.id, ...wish });
+    expect(token).not.toHaveProperty('shape');
+  });
+
   test('is listed without what could be tried out', async () => {
     const { token } = await tokens.create(wish);
     const listed = await Array.fromAsync(tokens.list());
