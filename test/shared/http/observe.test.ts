@@ -51,6 +51,7 @@ describe('the line of a request', () => {
       ms: expect.any(Number),
       served: 'hit',
       client: '127.0.0.1',
+      agent: 'node',
       by: 'ci',
     });
     expect(line!.ms).toBeGreaterThanOrEqual(0);
