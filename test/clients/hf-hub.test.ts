@@ -116,7 +116,10 @@ test('the hf command downloads, lists and verifies, and says in words what is no
   expect(await run('cache', 'verify', 'acme/tiny')).toMatchObject({ code: 0 });
   expect((await run('models', 'ls', '--search', 'tiny', '--format', 'json')).stdout).toContain('acme/tiny');
   const absent = await run('download', 'acme/not-there');
-  expect([absent.code > 0, absent.stdout + absent.stderr]).toEqual([true, expect.stringMatching(/'acme\/not-there' not found/)]);
+  expect([absent.code > 0, absent.stdout + absent.stderr]).toEqual([
+    true,
+    expect.stringMatching(/'acme\/not-there' not found/),
+  ]);
   await home.remove();
 });
 
