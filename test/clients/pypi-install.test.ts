@@ -66,7 +66,8 @@ test('every client that must be there is', async () => {
   >;
   expect(Object.keys(required).sort()).toEqual([...CLIENTS].sort());
   for (const name of Object.keys(required)) await expect(client(name)).resolves.toContain('bin');
-});
+  // some gigabytes, the first time
+}, 1_800_000);
 
 describe.each(Object.keys(places))('%s', (where) => {
   const place = () => places[where]!();

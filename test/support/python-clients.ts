@@ -61,7 +61,7 @@ export async function pythonVenv(name: string, packages: readonly string[], pyth
   await rm(folder, { recursive: true, force: true });
   await mkdir(join(folder, '..'), { recursive: true });
   await mustRun(python, ['-m', 'venv', folder]);
-  await mustRun(join(folder, 'bin/python'), ['-m', 'pip', 'install', '--quiet', ...packages]);
+  await mustRun(join(folder, 'bin/python'), ['-m', 'pip', 'install', '--quiet', '--no-cache-dir', ...packages]);
   await writeFile(done, '');
   return join(folder, 'bin');
 }
