@@ -1,7 +1,7 @@
 import type { Digest } from '../../shared/model/digest.ts';
 
 /** Bytes of documents whose parsed form is kept in memory. */
-const MOST_BYTES = 96 << 20;
+const MOST_BYTES = 64 << 20;
 
 /** Documents that were parsed, by the digest of their bytes: whoever changes one changes its digest. */
 export class Parsed<T> {

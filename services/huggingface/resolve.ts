@@ -16,6 +16,9 @@ import type { TreeFile } from './tree.ts';
 export const EXPOSED =
   'X-Repo-Commit,X-Request-Id,X-Error-Code,X-Error-Message,X-Total-Count,ETag,Link,Accept-Ranges,Content-Range,X-Linked-Size,X-Linked-ETag,X-Xet-Hash';
 
+/** Bytes of a file that is fetched whole although one byte is asked for: the next request is for the rest. */
+const SMALL = 1 << 20;
+
 /** Further fields of a file's answer; Xet's, where it is served. */
 export type MoreFields = (req: Request, snapshot: Snapshot, file: TreeFile) => Record<string, string>;
 
@@ -51,7 +54,7 @@ export function resolveHandler(
         : { served: held ? ('hit' as const) : ('miss' as const) };
       return sendFacts(req, res, facts, { ...options, served });
     }
-    if (isProbe(req, facts.size)) {
+    if (facts.size > SMALL && isProbe(req, facts.size)) {
       // JavaScript and Rust clients open with one byte; that starts no download
       const open = (range?: ByteRange) => mirror.peek(ref, range ?? { start: 0, end: facts.size - 1 });
       return send(req, res, { facts, served: (await mirror.held(ref)) ? 'hit' : 'miss', open }, options);

@@ -63,7 +63,7 @@ export const rust: Snippet = {
     lines(
       '# up to 0.5: ApiBuilder::from_env() reads it',
       `HF_ENDPOINT=${site.hf}`,
-      '# 1.x reads no variable: in code',
+      '# 1.x reads it as well; in code',
       `HFClient::builder().endpoint("${site.hf}")`,
     ),
 };

@@ -172,6 +172,15 @@ describe('a cold repo', () => {
     expect(site.hub.calls('/acme/probe/').every(({ headers }) => !/xet/.test(headers.accept ?? ''))).toBe(true);
   });
 
+  test('that is small is fetched once, although a client begins with one byte of it', async () => {
+    const text = 'x'.repeat(500);
+    site.hub.add({ id: 'acme/little', files: { 'config.json': text } });
+    const path = '/acme/little/resolve/main/config.json';
+    expect((await site.ask(path, { headers: { range: 'bytes=0-0' } })).text).toBe('x');
+    expect((await site.ask(path)).text).toBe(text);
+    expect(site.hub.count('/resolve-cache/models/acme/little')).toBe(1);
+  });
+
   test('that moved is found under its old name and the new one, and no client is sent anywhere', async () => {
     const answer = await site.ask('/gpt2/resolve/main/config.json');
     expect([answer.status, answer.text]).toEqual([200, '{}']);
