@@ -1,4 +1,5 @@
 import type { Request } from 'express';
+import { readBody } from '../../shared/http/read-body.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
 import { isTrue } from './answers.ts';
 
@@ -6,20 +7,7 @@ import { isTrue } from './answers.ts';
 const MOST_BYTES = 8 << 20;
 const MOST_PATHS = 50_000;
 
-/** Reads a whole small body. Throws `too-large`. */
-export async function readBody(req: Request, mostBytes: number): Promise<Buffer> {
-  if (Number(req.headers['content-length'] ?? 0) > mostBytes) throw tooLarge(mostBytes);
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of req as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > mostBytes) throw tooLarge(mostBytes);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-/** The same as JSON, an object. Throws `bad-request`. */
+/** Reads a small JSON object. Throws `bad-request`. */
 export async function readJsonBody(req: Request, mostBytes = 1 << 20): Promise<Record<string, unknown>> {
   const bytes = await readBody(req, mostBytes);
   try {
@@ -29,10 +17,6 @@ export async function readJsonBody(req: Request, mostBytes = 1 << 20): Promise<R
     // said below
   }
   throw new MirrorError('bad-request', 'request', 'the body is no JSON object');
-}
-
-function tooLarge(mostBytes: number): MirrorError {
-  return new MirrorError('too-large', 'request', `the body is over ${mostBytes} bytes; ask for fewer things at a time`);
 }
 
 /** `paths` and `expand`, as a form (Python) or as JSON (JavaScript, Rust). */

@@ -86,8 +86,17 @@ export class PromiseCheck {
 
   /** Throws `corrupt`, naming the promise that was broken, in terms of `subject` ("file", "layer"). */
   finish(subject: string): Measured {
+    return this.#measured(this.#promised, subject);
+  }
+
+  /** The same against a promise that is made only now; it can name no hash that was not asked for at the start. */
+  measured(promised: Promised, subject: string): Measured {
+    return this.#measured([promised], subject);
+  }
+
+  #measured(promised: readonly Promised[], subject: string): Measured {
     const found = new Map([...this.#hashes].map(([name, hash]) => [name, hash.digest('hex')]));
-    for (const one of this.#promised) {
+    for (const one of promised) {
       if (one.size !== undefined && one.size !== this.#size) {
         throw new MirrorError('corrupt', subject, `${one.size} bytes were promised and ${this.#size} arrived`);
       }

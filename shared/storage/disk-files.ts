@@ -64,8 +64,8 @@ export async function synced(file: FileHandle): Promise<ObjectStat> {
   return statOf(await file.stat({ bigint: true }));
 }
 
-/** Gathers chunks into writes of 1 MiB; while one is on its way to the disk, the next is gathered. */
-async function writeStream(file: FileHandle, body: AsyncIterable<Buffer>, size = Infinity): Promise<number> {
+/** Gathers chunks into writes of 1 MiB at the file's end; while one is on its way to the disk, the next is gathered. */
+export async function writeStream(file: FileHandle, body: AsyncIterable<Buffer>, size = Infinity): Promise<number> {
   let writing: Promise<unknown> = Promise.resolve();
   let flushing: Promise<unknown> = Promise.resolve();
   let flushed = 0;

@@ -12,11 +12,12 @@ const MARGIN = 10;
 /** Tokens that are kept. */
 const MOST = 10_000;
 
-/** Asks a token's giver: GET, no redirects followed, so many bytes of text at most. */
+/** Asks a token's giver: GET, or POST where there is a form; no redirects followed, so many bytes of text at most. */
 export type AskToken = (
   url: string,
   headers: Record<string, string>,
   refused: Refused,
+  form?: URLSearchParams,
 ) => Promise<{ status: number; headers: Record<string, string>; text: string }>;
 
 /** A request that a host refused with 401. */
@@ -81,12 +82,26 @@ export class BearerTokens {
     const { origin, ref } = refused;
     const url = tokenUrl(refused, parameters);
     if (!mayDial(origin, url, ref)) throw failed(ref, url, 'is not among the hosts that this origin may use');
-    const own = credentialsFor(origin, url.href);
-    const answer = await this.#ask(url.href, own ? { authorization: own } : {}, refused);
+    const answer = await this.#askServer(url, refused);
     const { token, life } = tokenIn(answer, ref, url, this.#now());
     const authorization = `Bearer ${token}`;
     this.#keep(key, { authorization, until: this.#now() + Math.max(life - MARGIN, life / 2) * 1000 });
     return authorization;
+  }
+
+  /** By POST with a refresh token where we have one, else by GET with the credentials. */
+  #askServer(url: URL, refused: Refused): ReturnType<AskToken> {
+    const { origin } = refused;
+    const refreshToken = origin.credentialHosts?.includes(url.host) ? origin.tokens?.refreshToken : undefined;
+    if (refreshToken === undefined) {
+      const own = credentialsFor(origin, url.href);
+      return this.#ask(url.href, own ? { authorization: own } : {}, refused);
+    }
+    const form = new URLSearchParams(url.search);
+    form.set('grant_type', 'refresh_token');
+    form.set('refresh_token', refreshToken);
+    form.set('client_id', 'larder');
+    return this.#ask(`${url.origin}${url.pathname}`, {}, refused, form);
   }
 
   #keep(key: string, token: { authorization: string; until: number }): void {

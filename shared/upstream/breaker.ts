@@ -33,7 +33,7 @@ export function withBreaker(upstream: Upstream, options: BreakerOptions): Upstre
       circuit.succeeded();
       return answer;
     } catch (error) {
-      if (isKind(error, 'upstream-failed') && error.originStatus !== 429) circuit.failed();
+      if (isKind(error, 'upstream-failed') && !isRefusal(error)) circuit.failed();
       else circuit.succeeded();
       throw error;
     } finally {
@@ -45,6 +45,11 @@ export function withBreaker(upstream: Upstream, options: BreakerOptions): Upstre
     fetch: (ref, given) => guarded(ref, () => upstream.fetch(ref, given)),
     close: () => upstream.close?.() ?? Promise.resolve(),
   };
+}
+
+/** An origin that says no is up. */
+function isRefusal({ originStatus = 0 }: MirrorError): boolean {
+  return originStatus >= 400 && originStatus < 500;
 }
 
 class Circuit {

@@ -161,10 +161,12 @@ class HttpUpstream implements Upstream {
     }
   }
 
-  async #askToken(url: string, own: Record<string, string>, { origin, ref, signal }: Refused) {
-    const headers = { accept: 'application/json', 'user-agent': this.#options.userAgent, ...own };
+  async #askToken(url: string, own: Record<string, string>, { origin, ref, signal }: Refused, form?: URLSearchParams) {
+    const type = form ? { 'content-type': 'application/x-www-form-urlencoded' } : undefined;
+    const headers = { accept: 'application/json', 'user-agent': this.#options.userAgent, ...type, ...own };
+    const asked = { method: form ? 'POST' : 'GET', body: form?.toString(), headers } as const;
     try {
-      const answer = await request(url, { headers, dispatcher: this.#dispatcherOf(origin), signal });
+      const answer = await request(url, { ...asked, dispatcher: this.#dispatcherOf(origin), signal });
       const text = await readText(answer.body, MOST_TOKEN);
       return { status: answer.statusCode, headers: flat(answer.headers), text };
     } catch (error) {

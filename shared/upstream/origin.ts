@@ -22,6 +22,8 @@ export interface OriginDescription {
   tokens?: {
     /** What a token is for, where one does not serve for all: `repository:library/busybox:pull`. */
     scope?(ref: Ref): string;
+    /** Exchanged for tokens by POST, at hosts that get the credentials ("OAuth2 Token Authentication" of distribution). */
+    refreshToken?: string;
   };
   /** PEM of authorities that are trusted for it beside the usual ones. */
   ca?: readonly string[];

@@ -1,4 +1,4 @@
-import { isKind } from '../model/errors.ts';
+import { isKind, type MirrorError } from '../model/errors.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface RetryOptions {
@@ -22,7 +22,7 @@ export function withRetry(upstream: Upstream, options: RetryOptions): Upstream {
       try {
         return await ask();
       } catch (error) {
-        if (tried >= options.retries || !isKind(error, 'upstream-failed')) throw error;
+        if (tried >= options.retries || !isKind(error, 'upstream-failed') || isRefusal(error)) throw error;
         const wait = error.retryAfter;
         if (wait !== undefined && wait > (options.patience ?? 5)) throw error;
         const backoff = (options.pause ?? 200) * 2 ** tried * (0.75 + Math.random() / 2);
@@ -35,6 +35,11 @@ export function withRetry(upstream: Upstream, options: RetryOptions): Upstream {
     fetch: (ref, given) => repeated(() => upstream.fetch(ref, given), given?.signal),
     close: () => upstream.close?.() ?? Promise.resolve(),
   };
+}
+
+/** What was refused is refused again a moment later. */
+function isRefusal({ originStatus }: MirrorError): boolean {
+  return originStatus === 401 || originStatus === 403;
 }
 
 function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
