@@ -92,8 +92,14 @@ export class Images {
     local = true,
   ): Promise<void> {
     const entry = this.#entry(blobKey(digest), kept, BYTES, origin);
-    const keys = local ? [blobKey(digest), layerKey(repository, digest)] : [blobKey(digest)];
-    await this.#rooms.catalog.putMany(keys.map((key) => ({ ...entry, key })));
+    const own = local ? [layerKey(repository, digest), ...(await this.#marker(repository))] : [];
+    await this.#rooms.catalog.putMany([blobKey(digest), ...own].map((key) => ({ ...entry, key })));
+  }
+
+  /** From its first blob on a repository is one of this house. */
+  async #marker(repository: string): Promise<string[]> {
+    const key = repoKey(repository);
+    return (await this.#rooms.catalog.get(key)) ? [] : [key];
   }
 
   /** Makes a blob that is held somewhere part of a repository; false when it is held nowhere. */
@@ -145,10 +151,10 @@ export class Images {
     local: boolean,
   ): Promise<void> {
     const { catalog } = this.#rooms;
-    const names = [manifestKey(digest), linkKey(repository, digest)];
+    const own = local ? await this.#marker(repository) : [];
+    const names = [manifestKey(digest), linkKey(repository, digest), ...own];
     const referring = manifest.subject ? [referrerEntry(repository, digest, manifest, entry)] : [];
-    const marker = local && !(await catalog.get(repoKey(repository))) ? [{ ...entry, key: repoKey(repository) }] : [];
-    await catalog.putMany([...names.map((key) => ({ ...entry, key })), ...referring, ...marker]);
+    await catalog.putMany([...names.map((key) => ({ ...entry, key })), ...referring]);
     if (tags.length > 0) await catalog.putMany(tags.map((tag) => ({ ...entry, key: tagKey(repository, tag) })));
   }
 
