@@ -9,16 +9,12 @@ import { listRepositories, searchImages } from './catalog-list.ts';
 import type { OciConfig } from './config.ts';
 import { sendJson } from './documents.ts';
 import { OciError } from './errors.ts';
-import { Images } from './images.ts';
 import { deleteManifest, getManifest, putManifest } from './manifests.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { getReferrers } from './referrers.ts';
-import { Refs } from './refs.ts';
-import { Repositories } from './repositories.ts';
-import { RepositoryList } from './repository-list.ts';
+import { roomsOf } from './rooms.ts';
 import { TagLists } from './tags.ts';
 import { allowed, challenged, readOwnToken, tokenHandler } from './tokens.ts';
-import { UploadSessions } from './upload-sessions.ts';
 import { cancelUpload, finishUpload, patchUpload, startUpload, uploadStatus } from './uploads.ts';
 
 type Handler = (rooms: Rooms, asked: Asked) => Promise<void>;
@@ -35,18 +31,6 @@ function tableOf(tags: TagLists): Table {
     upload: { GET: uploadStatus, PATCH: patchUpload, PUT: finishUpload, DELETE: cancelUpload },
     tags: { GET: listTags },
     referrers: { GET: getReferrers },
-  };
-}
-
-export function roomsOf(context: Context<OciConfig>): Rooms {
-  const { catalog, blobs, now, config } = context;
-  return {
-    context,
-    refs: new Refs(config),
-    images: new Images({ catalog, blobs, now }),
-    repositories: new Repositories(context),
-    list: new RepositoryList(catalog),
-    uploads: new UploadSessions({ blobs, now, idleSeconds: config.uploadSeconds, mostBytes: config.blobBytes }),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Service } from '../../shared/service/service.ts';
+import { bundling } from './closure.ts';
 import { configSchema, type OciConfig } from './config.ts';
 import { renderError } from './errors.ts';
 import { RateLimits } from './rate-limits.ts';
@@ -22,5 +23,6 @@ export const service: Service<OciConfig> = {
   upstream: (config, origins) => ociUpstream(config, limitsOf(config), origins),
   routes: (context) => routes(context, limitsOf(context.config)),
   renderError,
+  bundling: bundling(),
   clientHint: (url) => `docker pull ${new URL(url).host}/docker.io/library/busybox`,
 };
