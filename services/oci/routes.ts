@@ -67,6 +67,7 @@ function registry(rooms: Rooms, table: Table): RequestHandler {
     try {
       await allowed(address.kind === 'upload' ? guards.write : guards[action], req, res);
       if (address.kind === 'base') return await greet(rooms, req, res);
+      if (asksByHead(rooms, req, address)) throw noToken();
     } catch (error) {
       throw challenged(rooms.context, req, scopeOf(address, action), error);
     }
@@ -84,9 +85,21 @@ function registry(rooms: Rooms, table: Table): RequestHandler {
  * one, and anybody is given one.
  */
 async function greet({ context }: Rooms, req: Request, res: Response): Promise<void> {
-  if (!req.hasToken && context.config.challenge === 'bearer')
-    throw new MirrorError('unauthorized', 'request', 'ask for a token, with or without credentials');
+  if (!req.hasToken && context.config.challenge === 'bearer') throw noToken();
   await sendJson(req, res, {});
+}
+
+/**
+ * containerd and what is built on it never ask for `/v2/`: they begin with a HEAD, to push as well as to pull. Told only
+ * at the PUT of a manifest that they need a token, older ones of them wait for ever: its body cannot be sent twice.
+ */
+function asksByHead({ context }: Rooms, req: Request, { query }: Address): boolean {
+  const isOne = /^(containerd|docker|nerdctl|buildkit)\//i.test(agentOf(req) ?? '');
+  return isOne && req.method === 'HEAD' && !req.hasToken && !query.has('ns') && context.config.challenge === 'bearer';
+}
+
+function noToken(): MirrorError {
+  return new MirrorError('unauthorized', 'request', 'ask for a token, with or without credentials');
 }
 
 async function repositoryOf(rooms: Rooms, req: Request, res: Response, address: Address, writes: boolean) {
