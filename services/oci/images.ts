@@ -14,7 +14,6 @@ import {
   linkKey,
   linkPrefix,
   manifestKey,
-  referrerKey,
   repoKey,
   tagKey,
   tagPrefix,
@@ -22,6 +21,7 @@ import {
 import { isForeign, type Manifest, readManifest } from './manifest.ts';
 import type { Page } from './pages.ts';
 import { allKeys } from './pages.ts';
+import { referrerEntry } from './referrer-entry.ts';
 import { repositoriesIn } from './repository-list.ts';
 
 /** What images are kept in. */
@@ -233,17 +233,6 @@ export class Images {
   #timestamp(): string {
     return new Date(this.#rooms.now()).toISOString();
   }
-}
-
-/** A manifest as the list of its subject's referrers shows it. */
-export function referrerEntry(repository: string, digest: string, manifest: Manifest, entry: Entry): Entry {
-  const { artifactType, annotations, subject } = manifest;
-  const headers: Record<string, string> = {
-    ...entry.headers,
-    ...(artifactType ? { 'artifact-type': artifactType } : {}),
-  };
-  if (annotations) headers.annotations = JSON.stringify(annotations);
-  return { ...entry, key: referrerKey(repository, subject!.digest, digest), headers };
 }
 
 function wrongSize(digest: string, said: number, held: number): OciError {

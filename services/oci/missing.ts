@@ -33,7 +33,10 @@ export async function missing(rooms: Rooms, asked: Asked, ref: Ref, error: unkno
   if (isKind(error, 'not-held')) throw await notHeld(rooms, repository, ref, error);
   // Docker Hub says 401 of what does not exist. A bare name may be one that is about to be pushed: it is not there.
   const isRefused = isKind(error, 'upstream-denied', 'upstream-failed') && [401, 403].includes(error.originStatus ?? 0);
-  if (isRefused && isBare(address, repository))
+  const { req } = asked;
+  // who has a token and looks before a push must not be held up by a registry that has no part in it
+  const isPush = req.method === 'HEAD' && req.identity !== undefined && isKind(error, 'upstream-failed');
+  if ((isRefused || isPush) && isBare(address, repository))
     throw new OciError('not-found', ref.subject, (error as MirrorError).message, { cause: error });
   throw error;
 }

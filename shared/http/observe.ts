@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Request, RequestHandler, Response } from 'express';
 import { counter, gauge, histogram, type Telemetry } from '../telemetry/telemetry.ts';
 
@@ -41,7 +41,7 @@ export function observe(telemetry: Telemetry, service: string): RequestHandler {
       seconds.observe(elapsed / 1000);
       requests.inc({ service, method: req.method, status: aborted ? 'aborted' : res.statusCode });
       if (!aborted && req.method !== 'HEAD') bytes.inc({ service }, length);
-      log.info(lineOf(req, res, { id, client, aborted, elapsed, length }), 'request');
+      if (log.isLevelEnabled('info')) log.info(lineOf(req, res, { id, client, aborted, elapsed, length }), 'request');
     });
     next();
   };
@@ -61,7 +61,9 @@ export function loggedPath(req: Request): string {
 
 function requestId(req: Request): string {
   const given = req.headers['x-request-id'];
-  return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomBytes(8).toString('hex');
+  return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given)
+    ? given
+    : randomUUID().replaceAll('-', '').slice(0, 16);
 }
 
 function lineOf(

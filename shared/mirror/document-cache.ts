@@ -9,14 +9,18 @@ export class DocumentCache {
   readonly #documents = new Map<Digest, Buffer>();
   #bytes = 0;
 
-  async read(digest: Digest, read: () => Promise<Buffer>): Promise<Buffer> {
+  get(digest: Digest): Buffer | undefined {
     const held = this.#documents.get(digest);
-    if (held) {
-      // the last used stands last
-      this.#documents.delete(digest);
-      this.#documents.set(digest, held);
-      return held;
-    }
+    if (!held) return undefined;
+    // the last used stands last
+    this.#documents.delete(digest);
+    this.#documents.set(digest, held);
+    return held;
+  }
+
+  async read(digest: Digest, read: () => Promise<Buffer>): Promise<Buffer> {
+    const held = this.get(digest);
+    if (held) return held;
     const bytes = await read();
     if (bytes.length <= LARGEST) this.#add(digest, bytes);
     return bytes;

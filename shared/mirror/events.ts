@@ -1,3 +1,4 @@
+import type { Facts } from '../model/entry.ts';
 import type { MirrorError } from '../model/errors.ts';
 import type { Ref } from '../model/ref.ts';
 import { counter, gauge, histogram, type Telemetry } from '../telemetry/telemetry.ts';
@@ -50,6 +51,12 @@ export class MirrorEvents {
         labelNames: ['service'],
       }),
     };
+  }
+
+  /** An answer of facts alone, counted. */
+  told(facts: Facts, served: Served): { facts: Facts; served: Served } {
+    this.served(served);
+    return { facts, served };
   }
 
   served(served: Served): void {

@@ -18,7 +18,7 @@ import { SingleFlight } from './single-flight.ts';
 /** What became of a question: something held, or a download. */
 type Found = { entry: Entry; served: Served; fill?: undefined } | (Download & { served: Served; entry?: undefined });
 
-/** Documents that are read whole are small: project pages, manifests. Bytes. */
+/** Bytes of documents that are read whole: project pages, manifests. */
 const MOST_DOCUMENT = 64 << 20;
 
 /**
@@ -43,15 +43,11 @@ export class Mirror {
     this.#events = new MirrorEvents(options.service, options.telemetry);
     this.#refusals = new Refusals(options, this.#events);
     this.#names = new Names(options.catalog, options.now);
-    const { upstream, blobs, mostFills = 256, resumePause = 200, now } = options;
-    const { signal } = this.#closing;
     this.#downloads = new Downloads({
-      upstream,
-      blobs,
-      mostFills,
-      resumePause,
-      now,
-      signal,
+      ...options,
+      mostFills: options.mostFills ?? 256,
+      resumePause: options.resumePause ?? 200,
+      signal: this.#closing.signal,
       names: this.#names,
       events: this.#events,
     });
@@ -66,11 +62,11 @@ export class Mirror {
   /** Facts alone; no body is downloaded. */
   async describe(ref: Ref): Promise<{ facts: Facts; served: Served }> {
     const running = this.#downloads.running(ref);
-    if (running) return this.#told(running.fill.facts, 'shared');
+    if (running) return this.#events.told(running.fill.facts, 'shared');
     const held = await this.#atHand(ref);
-    if (held) return this.#told(factsOf(held.entry), held.served);
+    if (held) return this.#events.told(factsOf(held.entry), held.served);
     const { answer, shared } = await this.#describing.run(idOf(ref), () => this.#askFacts(ref));
-    return this.#told(answer, shared ? 'shared' : 'miss');
+    return this.#events.told(answer, shared ? 'shared' : 'miss');
   }
 
   /** Something to send: headers at once, bytes as they are there. */
@@ -82,6 +78,8 @@ export class Mirror {
 
   /** A small thing whole. Throws `too-large` beyond `maxBytes`. */
   async read(ref: Ref, options: { maxBytes?: number } = {}): Promise<Document> {
+    const atOnce = await this.#inMemory(ref);
+    if (atOnce) return atOnce;
     const found = await this.#find(ref);
     this.#events.served(found.served);
     const entry = found.entry ?? (await found.kept.catch((error) => this.#insteadOf(ref, error)));
@@ -120,9 +118,12 @@ export class Mirror {
     await this.#options.upstream.close?.();
   }
 
-  #told(facts: Facts, served: Served): { facts: Facts; served: Served } {
-    this.#events.served(served);
-    return { facts, served };
+  /** A document that is held, fresh, and in memory: the disk need not be asked. */
+  async #inMemory(ref: Ref): Promise<Document | undefined> {
+    const entry = await this.held(ref);
+    const bytes = entry && this.#ageOf(ref, entry) === 'fresh' && this.#documents.get(entry.digest);
+    if (bytes) this.#events.served('hit');
+    return bytes ? { entry, bytes, served: 'hit' } : undefined;
   }
 
   async #find(ref: Ref): Promise<Found> {
@@ -134,7 +135,7 @@ export class Mirror {
     return shared && answer.fill ? { ...answer, served: 'shared' } : answer;
   }
 
-  /** The same, and its bytes are there: what was damaged and moved away is fetched again. */
+  /** The same, and its bytes are there: what was moved away is fetched again. */
   async #heldWhole(ref: Ref): Promise<Entry | undefined> {
     const entry = await this.held(ref);
     if (!entry || entry.parts) return entry;
