@@ -15,7 +15,8 @@ export interface Address {
   query: URLSearchParams;
 }
 
-const V2 = /^(?:\/([^/]+))?\/v2(?:\/(.*))?$/;
+/** A repository may be called `v2/…`, and then its first part is no host. */
+const V2 = /^(?:\/(?!v2\/)([^/]+))?\/v2(?:\/(.*))?$/;
 /** The last of them wins: a repository may be called `a/blobs/b`. */
 const FORMS: [RegExp, Address['kind']][] = [
   [/^(.+)\/blobs\/uploads\/?$/, 'uploads'],
@@ -73,6 +74,16 @@ export function nextLink(address: Address, path: string, last: string, limit: nu
   query.set('n', String(limit));
   query.set('last', last);
   return `<${address.prefix}${path}?${query}>; rel="next"`;
+}
+
+/**
+ * The query that an origin's `Link` leads on with; undefined at the end. Only the query is taken over: where an origin is
+ * asked is not for its answers to say.
+ */
+export function queryOfNext(link: string | undefined): string | undefined {
+  const url = /<([^>]*)>\s*;\s*rel="?next"?/.exec(link ?? '')?.[1];
+  const at = url?.indexOf('?') ?? -1;
+  return at === -1 ? undefined : url!.slice(at).replace(/[^\x21-\x7e]/g, '');
 }
 
 export function agentOf(req: Request): string | undefined {

@@ -7,7 +7,7 @@ import { choosePlatforms, type ImageItem, itemSchemas, readItem } from './items.
 import { repoKey } from './keys.ts';
 import { isForeign, type Manifest, readManifest } from './manifest.ts';
 import { digestIn, manifestRef } from './manifests.ts';
-import { referrersOf } from './referrers.ts';
+import { listedAt, referrersOf } from './referrers.ts';
 import type { Repository } from './repositories.ts';
 import { roomsOf } from './rooms.ts';
 
@@ -139,7 +139,8 @@ async function takeReferrers(
   item: ImageItem,
   gathered: Gathered,
 ): Promise<void> {
-  if (repository.registry) add(gathered.optional, rooms.refs.referrers(repository, digest));
+  if (repository.registry)
+    for (const page of (await listedAt(rooms, repository, digest)).pages) add(gathered.optional, page);
   for (const { digest: one } of await referrersOf(rooms, repository, digest)) {
     if (gathered.manifests.has(one)) continue;
     gathered.referrers.add(one);

@@ -39,6 +39,15 @@ export class OciError extends MirrorError {
   }
 }
 
+/** The same error, with fields beside it. */
+export function withHeaders(error: unknown, headers: Record<string, string>): unknown {
+  if (!(error instanceof MirrorError)) return error;
+  const { kind, subject, message, retryAfter, originStatus } = error;
+  const own = error instanceof OciError ? error.details : {};
+  const details = { cause: error, retryAfter, originStatus, ...own, headers: { ...own.headers, ...headers } };
+  return new OciError(kind, subject, message, details);
+}
+
 /** By the protocol's word for what was asked. */
 const UNKNOWN_THING: Record<string, Code> = {
   manifest: 'MANIFEST_UNKNOWN',

@@ -61,13 +61,13 @@ export class Refs {
     };
   }
 
-  /** What an origin knows to refer to a manifest. */
-  referrers(repository: Repository, digest: string): Ref {
+  /** What an origin knows to refer to a manifest; a page of it. */
+  referrers(repository: Repository, digest: string, query = ''): Ref {
     return {
-      key: referrersKey(repository.name, digest),
+      key: `${referrersKey(repository.name, digest)}${query}`,
       subject: 'referrers',
       label: `referrers of ${repository.name}@${digest}`,
-      ...this.#at(repository, `referrers/${digest}`),
+      ...this.#at(repository, `referrers/${digest}${query}`),
       accept: MEDIA.index,
       freshness: { fresh: this.#config.freshSeconds, stale: this.#config.staleSeconds },
     };

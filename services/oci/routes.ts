@@ -8,7 +8,7 @@ import { deleteBlob, getBlob } from './blobs.ts';
 import { listRepositories, searchImages } from './catalog-list.ts';
 import type { OciConfig } from './config.ts';
 import { sendJson } from './documents.ts';
-import { OciError } from './errors.ts';
+import { OciError, withHeaders } from './errors.ts';
 import { deleteManifest, getManifest, putManifest } from './manifests.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { getReferrers } from './referrers.ts';
@@ -66,6 +66,8 @@ function registry(rooms: Rooms, table: Table): RequestHandler {
     const action = req.method === 'GET' || req.method === 'HEAD' ? 'read' : 'write';
     try {
       await allowed(address.kind === 'upload' ? guards.write : guards[action], req, res);
+      if ((address.kind === 'base' || address.kind === 'catalog') && action === 'write')
+        throw unsupported(req, { GET: true });
       if (address.kind === 'base') return await greet(rooms, req, res);
       if (asksByHead(rooms, req, address)) throw noToken();
     } catch (error) {
@@ -76,7 +78,11 @@ function registry(rooms: Rooms, table: Table): RequestHandler {
     const handler = handlers[req.method === 'HEAD' ? 'GET' : req.method];
     if (!handler) throw unsupported(req, handlers);
     const repository = await repositoryOf(rooms, req, res, address, action === 'write' || address.kind === 'upload');
-    return handler(rooms, { req, res, address, repository });
+    // main, "Registry Proxying": "SHOULD return … `OCI-Namespace`", and an error is an answer, too
+    const namespace = res.getHeader('oci-namespace');
+    await handler(rooms, { req, res, address, repository }).catch((error) => {
+      throw namespace === undefined ? error : withHeaders(error, { 'oci-namespace': String(namespace) });
+    });
   };
 }
 
@@ -112,7 +118,6 @@ async function repositoryOf(rooms: Rooms, req: Request, res: Response, address: 
     agent: agentOf(req),
     writes: writes || (req.pushes === true && isAbout),
   });
-  // main, "Registry Proxying": "SHOULD return … `OCI-Namespace`"
   if (ns !== undefined && repository.registry) res.setHeader('oci-namespace', ns);
   return repository;
 }

@@ -1,5 +1,5 @@
 import { isKind } from '../../shared/model/errors.ts';
-import { nextLink, pageOf } from './address.ts';
+import { nextLink, pageOf, queryOfNext } from './address.ts';
 import { type Asked, pathOf, type Rooms } from './asked.ts';
 import { sendJson } from './documents.ts';
 import { OciError } from './errors.ts';
@@ -82,17 +82,10 @@ export class TagLists {
       if (!answer) return pages === 0 ? undefined : found;
       const { tags } = JSON.parse(answer.bytes.toString('utf8')) as { tags?: unknown };
       if (Array.isArray(tags)) found.push(...tags.filter((tag) => typeof tag === 'string' && isTag(tag)));
-      query = nextQuery(answer.facts.headers.link);
+      query = queryOfNext(answer.facts.headers.link);
     }
     return found;
   }
-}
-
-/** Only the query is taken over: where an origin is asked is not for its answers to say. */
-function nextQuery(link: string | undefined): string | undefined {
-  const url = /<([^>]*)>\s*;\s*rel="?next"?/.exec(link ?? '')?.[1];
-  const at = url?.indexOf('?') ?? -1;
-  return at === -1 ? undefined : url!.slice(at).replace(/[^\x21-\x7e]/g, '');
 }
 
 function unknown({ name }: Repository): OciError {

@@ -76,6 +76,25 @@ export function image(more: object = {}, algorithm: Algorithm = 'sha256'): Conte
   return manifestOf(json, [config, layer], algorithm);
 }
 
+/** A new image of one blob that is there already, with further fields. */
+export function imageOn(blob: Buffer, more: object = {}): Content {
+  const json = {
+    schemaVersion: 2,
+    mediaType: MANIFEST,
+    config: descriptorOf(blob, CONFIG),
+    layers: [descriptorOf(blob, LAYER)],
+    nonce: fresh(8).toString('hex'),
+    ...more,
+  };
+  return manifestOf(json);
+}
+
+/** Any bytes, sent as a manifest. */
+export function rawManifest(text: string, mediaType: string = MANIFEST): Content {
+  const bytes = Buffer.from(text);
+  return { bytes, mediaType, digest: digestOf(bytes), descriptor: descriptorOf(bytes, mediaType), blobs: [] };
+}
+
 /** Something attached to another manifest: a signature, a bill of materials. */
 export function artifact(subject: Descriptor, more: object = {}): Content {
   const config = Buffer.from('{}');

@@ -137,7 +137,7 @@ export function withQuery(location: string, query: string): string {
 
 /** The status, and the code of the first error. */
 export function refusal(answer: Answer): [number, string | undefined] {
-  return [answer.status, answer.bytes.length > 0 ? answer.json<ErrorBody>().errors[0]?.code : undefined];
+  return [answer.status, answer.bytes.length > 0 ? answer.json<Partial<ErrorBody>>().errors?.[0]?.code : undefined];
 }
 
 /** The address in `Link` that comes next (RFC 5988), if there is one. */

@@ -3,7 +3,7 @@ import { Tokens } from '../../../shared/http/tokens.ts';
 import type { Service } from '../../../shared/service/service.ts';
 import { startLarder, type TestLarder } from '../../support/larder.ts';
 import { type OriginServer, startOriginServer } from '../../support/origin-server.ts';
-import { Registry } from './registry.ts';
+import { type Answer, Registry } from './registry.ts';
 
 /** What the tests run against: a registry whose origins are one server. */
 export interface Site {
@@ -15,6 +15,8 @@ export interface Site {
   origin: OriginServer;
   larder: TestLarder;
   clock: { now: number };
+  /** Every answer so far. */
+  seen(): readonly Answer[];
   close(): Promise<void>;
 }
 
@@ -46,6 +48,7 @@ export async function startSite(): Promise<Site> {
     origin,
     larder,
     clock,
+    seen: () => anybody.seen,
     async close() {
       await larder.close();
       await origin.close();

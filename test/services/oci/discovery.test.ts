@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { artifactOf, type BuiltImage, imageOf, indexOf, sha } from '../../support/images.ts';
-import { type Registry, startRegistry } from './client.ts';
+import { type Registry, startRegistry } from './registry.ts';
 
 let registry: Registry;
 let image: BuiltImage;

@@ -1,5 +1,5 @@
-import { type Answer, type Site, startSite } from '../../services/oci/support.ts';
 import { type BuiltImage, sha } from '../../support/images.ts';
+import { type Answer, type Site, startSite } from './support.ts';
 
 /** A registry to push to, and a client that may. */
 export interface Registry {
