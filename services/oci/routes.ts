@@ -48,7 +48,7 @@ export function routes(context: Context<OciConfig>, limits: RateLimits): Router 
   const token = tokenHandler(context);
   const tokenOrChallenge: RequestHandler = (req, res, next) =>
     Promise.resolve(token(req, res, next)).catch((error) => next(challenged(context, req, undefined, error)));
-  router.get('/token', tokenOrChallenge);
+  router.get('/token', readOwnToken, tokenOrChallenge);
   router.post('/token', tokenOrChallenge);
   router.use(readOwnToken);
   router.get('/v1/_ping', read, (req, res) => sendJson(req, res, {}));

@@ -29,7 +29,7 @@ export function readOwnToken(req: Request, _res: Response, next: NextFunction): 
   const { authorization } = req.headers;
   req.hasToken = authorization !== undefined;
   const token = /^bearer (.+)$/i.exec(authorization ?? '')?.[1];
-  if (token === ANYBODY) delete req.headers.authorization;
+  if (token === ANYBODY || isNobody(authorization)) delete req.headers.authorization;
   else if (token?.startsWith(PUSHING)) {
     req.pushes = true;
     const rest = token.slice(PUSHING.length);
@@ -37,6 +37,12 @@ export function readOwnToken(req: Request, _res: Response, next: NextFunction): 
     else req.headers.authorization = `Bearer ${rest}`;
   }
   next();
+}
+
+/** Clients that were given no name and no password send two empty ones. */
+function isNobody(authorization: string | undefined): boolean {
+  const [scheme, value = ''] = authorization?.trim().split(/\s+/, 2) ?? [];
+  return /^basic$/i.test(scheme ?? '') && /^:?$/.test(Buffer.from(value, 'base64').toString('utf8'));
 }
 
 /**
@@ -50,7 +56,8 @@ export function tokenHandler(context: Context<OciConfig>): RequestHandler {
     if (req.method === 'POST') takeCredentials(req, form);
     await allowed(guard, req, res);
     const secret = req.identity ? secretOf(req.headers.authorization!) : ANYBODY;
-    const pushes = form.getAll('scope').some((scope) => /:(?:[^:]*,)?(push|delete|\*)(,|$)/.test(scope));
+    const scopes = form.getAll('scope').flatMap((list) => list.split(' '));
+    const pushes = scopes.some((scope) => /:(?:[^:]*,)?(push|delete|\*)(,|$)/.test(scope));
     const token = pushes ? `${PUSHING}${secret}` : secret;
     const wantsRefresh = form.get('offline_token') === 'true' || form.get('access_type') === 'offline';
     await sendJson(req, res, {
@@ -59,7 +66,7 @@ export function tokenHandler(context: Context<OciConfig>): RequestHandler {
       expires_in: LIFE,
       issued_at: new Date(context.now()).toISOString(),
       ...(wantsRefresh && req.identity ? { refresh_token: secret } : {}),
-      ...(req.method === 'POST' ? { token_type: 'Bearer', scope: form.getAll('scope').join(' ') } : {}),
+      ...(req.method === 'POST' ? { token_type: 'Bearer', scope: scopes.join(' ') } : {}),
     });
   };
 }

@@ -9,6 +9,7 @@ interface Token {
   expires_in: number;
   issued_at: string;
   refresh_token?: string;
+  scope?: string;
 }
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
@@ -25,6 +26,13 @@ export function tokenConformance(use: Use): void {
   const byGet = (query: string, authorization?: string) => use().anybody.as(authorization).get(`/token?${query}`);
   const byPost = (form: Record<string, string>) =>
     use().anybody.ask('POST', '/token', { body: new URLSearchParams(form).toString(), headers: FORM });
+  const password = () => ({
+    grant_type: 'password',
+    username: 'ci',
+    password: use().secrets.writer,
+    service: 'larder',
+    client_id: 'x',
+  });
   const bearer = ({ json }: Answer) => use().anybody.as(`Bearer ${json<Token>().token}`);
 
   describe('whoever asks whether this is a registry', () => {
@@ -63,7 +71,7 @@ export function tokenConformance(use: Use): void {
   });
 
   describe('a token', () => {
-    // token.md: "`token` … For compatibility with OAuth 2.0, we will also accept `token` under the name `access_token`";
+    // token.md: "When both are specified, they should be equivalent";
     // "For compatibility with older clients, a token should never be returned with less than 60 seconds to live"
     test.each<[string, () => Promise<Answer>]>([
       [
@@ -101,7 +109,8 @@ export function tokenConformance(use: Use): void {
       expect(pushed).toMatch(/^sha256:/);
     });
 
-    // token.md: "`offline_token` … will return a refresh token"; oauth.md: "`access_type` … offline"
+    // token.md: "Whether to return a refresh token along with the bearer token"; oauth.md: "If "offline" is provided then
+    // a refresh token will be returned"; "(REQUIRED) The scope granted inside the access token"
     test('to ask for further ones is given to who wants one', async () => {
       const given = await byGet('offline_token=true&service=larder', basic(use().secrets.writer));
       const posted = await byPost({
@@ -120,7 +129,7 @@ export function tokenConformance(use: Use): void {
           client_id: 'x',
           scope: 'repository:a:push',
         });
-        expect(answer.status).toBe(200);
+        expect([answer.status, answer.json<Token>().scope]).toEqual([200, 'repository:a:push']);
         await bearer(answer).pushBlob(newName('token'), fresh());
       }
       expect((await byGet('service=larder', basic(use().secrets.writer))).json<Token>().refresh_token).toBeUndefined();
@@ -139,7 +148,37 @@ export function tokenConformance(use: Use): void {
       expect((await byPost({ grant_type: 'client_credentials' })).status).toBe(400);
     });
 
-    // token.md: "grant the intersection": more than may be had is no error, and gives no more
+    // a bare name that is pushed is ours from the first question on: what an origin calls so is something else
+    test.each<[string, (scope: string) => Promise<Answer>]>([
+      ['by GET', (scope) => byGet(`scope=${scope}`, basic(use().secrets.writer))],
+      [
+        'by GET, for several repositories',
+        (scope) => byGet(`scope=${scope}&scope=repository:b:pull`, basic(use().secrets.writer)),
+      ],
+      ['by POST', (scope) => byPost({ ...password(), scope })],
+      // oauth.md: "may contain multiple scopes using the scope list format"
+      ['by POST, for several repositories', (scope) => byPost({ ...password(), scope: `${scope} repository:b:pull` })],
+      [
+        'by POST, for several repositories, the other one first',
+        (scope) => byPost({ ...password(), scope: `repository:b:pull ${scope}` }),
+      ],
+    ])('to push with asks no origin for the name: %s', async (_what, ask) => {
+      const name = newName('pushed');
+      use().origin.set(`/v2/${name}/manifests/v1`, { body: '{}', type: 'application/vnd.oci.image.manifest.v1+json' });
+      const pusher = bearer(await ask(`repository:${name}:pull,push`));
+      expect((await pusher.head(`/v2/${name}/manifests/v1`)).status).toBe(404);
+      expect(use().origin.calls(`/v2/${name}/manifests/v1`)).toEqual([]);
+    });
+
+    test('is given to who sends a name and a password of no letters, as to anybody', async () => {
+      for (const authorization of [basic('', ''), 'Basic']) {
+        const answer = await byGet('service=larder', authorization);
+        expect(answer.status).toBe(200);
+        expect((await bearer(answer).get('/v2/')).status).toBe(200);
+      }
+    });
+
+    // token.md: "If the client only has a subset of the requested access it must not be considered an error"
     test('that asks for more than its owner may have is given, and opens no more', async () => {
       const name = newName('token');
       const blob = fresh();
