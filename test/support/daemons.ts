@@ -1,0 +1,30 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** What to spawn in place of a command, to put it somewhere else: a network namespace, another view of files. */
+export type Wrap = (command: string, args: readonly string[]) => [string, string[]];
+
+/** By its own pid; what it has started goes with it. */
+export async function endDaemon(daemon: ChildProcess): Promise<void> {
+  if (daemon.exitCode !== null || daemon.signalCode !== null) return;
+  const ended = once(daemon, 'exit');
+  daemon.kill('SIGTERM');
+  const late = setTimeout(() => daemon.kill('SIGKILL'), 15_000);
+  await ended;
+  clearTimeout(late);
+}
+
+/**
+ * A folder with a `hosts.toml` for each of these hosts. `server` is the mirror, too: a host whose mirror does not have
+ * an image is not asked behind its back.
+ */
+export async function writeHosts(folder: string, mirror: string, hosts: readonly string[]): Promise<string> {
+  for (const host of hosts) {
+    await mkdir(join(folder, host), { recursive: true });
+    const lines = [`server = "${mirror}"`, `[host."${mirror}"]`, 'capabilities = ["pull", "resolve"]'];
+    await writeFile(join(folder, host, 'hosts.toml'), `${lines.join('\n')}\n`);
+  }
+  return folder;
+}
