@@ -45,6 +45,7 @@ export interface ManifestOptions {
 }
 
 const BYTES = 'application/octet-stream';
+const MARK = Buffer.from('{}');
 const MOST_MANIFEST = 64 << 20;
 
 /**
@@ -92,14 +93,19 @@ export class Images {
     local = true,
   ): Promise<void> {
     const entry = this.#entry(blobKey(digest), kept, BYTES, origin);
-    const own = local ? [layerKey(repository, digest), ...(await this.#marker(repository))] : [];
-    await this.#rooms.catalog.putMany([blobKey(digest), ...own].map((key) => ({ ...entry, key })));
+    const marker = local ? await this.#marker(repository) : [];
+    const names = [blobKey(digest), ...(local ? [layerKey(repository, digest)] : [])];
+    await this.#rooms.catalog.putMany([...names.map((key) => ({ ...entry, key })), ...marker]);
   }
 
-  /** From its first blob on a repository is one of this house. */
-  async #marker(repository: string): Promise<string[]> {
+  /** From its first blob on a repository is one of this house. What says so has bytes of its own, and keeps no others. */
+  async #marker(repository: string): Promise<Entry[]> {
+    const { catalog, blobs } = this.#rooms;
     const key = repoKey(repository);
-    return (await this.#rooms.catalog.get(key)) ? [] : [key];
+    if (await catalog.get(key)) return [];
+    const kept = { digest: digestOf(MARK), size: MARK.length };
+    await blobs.put(kept.digest, kept.size, Readable.from([MARK], { objectMode: false }));
+    return [this.#entry(key, kept, 'application/json', 'upload')];
   }
 
   /** Makes a blob that is held somewhere part of a repository; false when it is held nowhere. */
@@ -152,9 +158,9 @@ export class Images {
   ): Promise<void> {
     const { catalog } = this.#rooms;
     const own = local ? await this.#marker(repository) : [];
-    const names = [manifestKey(digest), linkKey(repository, digest), ...own];
+    const names = [manifestKey(digest), linkKey(repository, digest)];
     const referring = manifest.subject ? [referrerEntry(repository, digest, manifest, entry)] : [];
-    await catalog.putMany([...names.map((key) => ({ ...entry, key })), ...referring]);
+    await catalog.putMany([...names.map((key) => ({ ...entry, key })), ...own, ...referring]);
     if (tags.length > 0) await catalog.putMany(tags.map((tag) => ({ ...entry, key: tagKey(repository, tag) })));
   }
 

@@ -4,6 +4,7 @@ import { importArchive } from '../../oci/archives/import-archive.ts';
 import type { Imported } from '../../oci/archives/importing.ts';
 import { configSchema, type OciConfig } from '../../oci/config.ts';
 import { shownBytes } from '../progress.ts';
+import { registerPrune } from '../prune-images.ts';
 import { openSession, STORE_OPTION, withStore } from '../session.ts';
 
 export function register(program: Command): void {
@@ -26,6 +27,7 @@ export function register(program: Command): void {
     .option('--no-referrers', 'without signatures and what else belongs to an image')
     .option('--store <place>', STORE_OPTION)
     .action(exportAll);
+  registerPrune(oci);
 }
 
 interface ExportFlags {
