@@ -41,6 +41,7 @@ const KNOWN: Record<string, Known> = {
   'registry.k8s.io': { aliases: ['k8s.gcr.io'], fileHosts: [...GOOGLE, ...AMAZON] },
   'registry.ollama.ai': { aliases: ['registry.ollama.com'], fileHosts: ['*.ollama.ai', '*.r2.cloudflarestorage.com'] },
   'mcr.microsoft.com': { fileHosts: ['*.mcr.microsoft.com', '*.azureedge.net', '*.blob.core.windows.net'] },
+  'registry.istio.io': { fileHosts: [...GOOGLE, '*.docker.io', '*.docker.com', ...AMAZON] },
   'public.ecr.aws': { fileHosts: AMAZON },
 };
 

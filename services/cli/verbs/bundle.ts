@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { parse } from 'yaml';
 import { createBundle } from '../../../shared/bundle/create.ts';
 import type { Failed } from '../../../shared/bundle/create-options.ts';
 import { importBundle } from '../../../shared/bundle/import.ts';
@@ -13,6 +14,7 @@ import { gather, itemTypes, proveItems } from '../../../shared/service/gather.ts
 import { withBundle, withProviders } from '../../../shared/service/providers.ts';
 import { EXIT } from '../exit.ts';
 import { inspect } from '../inspect.ts';
+import { joinManifests, listPresets, readPreset } from '../presets.ts';
 import { shownBytes } from '../progress.ts';
 import { openSession, type Session, withStore } from '../session.ts';
 import { version } from '../version.ts';
@@ -22,12 +24,23 @@ export function register(program: Command): void {
   bundle
     .command('create')
     .description('resolves what a manifest names, fetches it, writes it down and proves it closed')
-    .argument('<manifest>', 'YAML; what stands in one: config/presets and README')
-    .argument('<dir>', 'a new folder for the bundle')
+    .usage('[options] <manifest> <dir>   or   --preset <name> [manifest] <dir>')
+    .argument('<path...>', 'YAML, see config/presets and README; and a new folder for the bundle')
+    .option(
+      '--preset <name>',
+      'what "larder bundle presets" lists; as often as wanted',
+      (one, all: string[]) => [...all, one],
+      [],
+    )
     .option('--id <id>', "the bundle's name (default: the manifest's, with the time)")
     .option('--store <place>')
     .option('--allow-partial', 'finish although something is missing, and say so inside it')
     .action(create);
+  bundle
+    .command('presets')
+    .description('lists the manifests that come with Larder; shows one of them')
+    .argument('[name]')
+    .action(presets);
   bundle
     .command('inspect')
     .description('shows what is in one')
@@ -49,14 +62,29 @@ export function register(program: Command): void {
     .action(importInto);
 }
 
+async function presets(name: string | undefined, _options: unknown, command: Command): Promise<void> {
+  if (name !== undefined) {
+    process.stdout.write((await readPreset(name)).text);
+    return;
+  }
+  const { json } = command.optsWithGlobals<{ json?: boolean }>();
+  for (const { name: one, description, text } of await listPresets()) {
+    const items = (parse(text) as { items: unknown[] }).items.length;
+    const row = `${one.padEnd(20)}${String(items).padStart(4)} items  ${description}`;
+    process.stdout.write(`${json ? JSON.stringify({ name: one, items, description }) : row}\n`);
+  }
+}
+
 interface CreateOptions {
   id?: string;
+  preset: string[];
   allowPartial?: boolean;
 }
 
-async function create(manifestFile: string, target: string, options: CreateOptions, command: Command): Promise<void> {
+async function create(paths: string[], options: CreateOptions, command: Command): Promise<void> {
   const session = await openSession(command);
-  const manifest = await readManifest(manifestFile, session);
+  const target = paths.pop()!;
+  const manifest = await manifestOf(paths, options.preset, session);
   const id = bundleIdSchema.safeParse(options.id ?? `${manifest.name}-${timestamp(session.now())}`);
   if (!id.success) throw new MirrorError('bad-request', 'settings', `--id: ${id.error.issues[0]!.message}`);
   const workDir = await mkdtemp(join(tmpdir(), 'larder-bundle-'));
@@ -67,7 +95,7 @@ async function create(manifestFile: string, target: string, options: CreateOptio
       const shared = {
         items: manifest.items,
         defaults: manifest.defaults,
-        baseDir: dirname(resolve(manifestFile)),
+        baseDir: dirname(resolve(paths[0] ?? target)),
         workDir,
         signal: session.signal,
         note,
@@ -101,6 +129,18 @@ async function create(manifestFile: string, target: string, options: CreateOptio
   } finally {
     await rm(workDir, { recursive: true, force: true });
   }
+}
+
+/** A file, presets, or both as one. */
+async function manifestOf(files: readonly string[], names: readonly string[], session: Session): Promise<Manifest> {
+  if (files.length + names.length === 0 || files.length > 1)
+    throw new MirrorError('bad-request', 'settings', 'give a manifest or --preset <name>, and a new folder');
+  if (names.length === 0) return readManifest(files[0]!, session);
+  const parts = await Promise.all(names.map((name) => readPreset(name)));
+  // what is wrong with a file is said with its own lines
+  for (const file of files) parts.push({ ...(await readManifest(file, session)), description: '' });
+  const label = [...names.map((name) => `preset ${name}`), ...files].join(' and ');
+  return parseManifest(joinManifests(parts), itemTypes(session.services), label);
 }
 
 /** Reads a manifest with the item types that the services know. */
