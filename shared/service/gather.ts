@@ -2,7 +2,7 @@ import type { Failed, ResolvedItem } from '../bundle/create-options.ts';
 import type { ParsedItem } from '../bundle/manifest.ts';
 import { warm } from '../mirror/warm.ts';
 import type { Entry } from '../model/entry.ts';
-import { MirrorError } from '../model/errors.ts';
+import { isKind, MirrorError } from '../model/errors.ts';
 import type { Ref } from '../model/ref.ts';
 import type { BundleItem, ClosureEnvironment, Context, ManifestItem, MissingEdge, Service } from './service.ts';
 
@@ -42,8 +42,22 @@ export async function* gather(options: GatherOptions): AsyncGenerator<ResolvedIt
     const provider = providerOf(parsed.type, options.providers);
     const item = manifestItem(parsed, options.defaults);
     const found = provider.service.bundling!.closure(provider.context, item, environmentOf(provider, options));
-    yield* hold(found, provider, options);
+    try {
+      yield* hold(found, provider, options);
+    } catch (error) {
+      if (!isKind(error, ...LACKING)) throw error;
+      options.failed.push({ item: labelOf(parsed), message: error.message });
+    }
   }
+}
+
+/** What one item may suffer without an end to the others: all that is missing is told at once. */
+const LACKING = ['not-found', 'not-held', 'forbidden', 'upstream-denied', 'upstream-failed'] as const;
+
+/** `oci:nvcr.io/nvidia/tao:5`, as the manifest has it. */
+function labelOf({ type, value, where }: ParsedItem): string {
+  const named = (value as Record<string, unknown> | undefined)?.[type];
+  return typeof named === 'string' ? `${type}:${named}` : where;
 }
 
 /** Solves the items again over services that stand on the bundle alone. */
