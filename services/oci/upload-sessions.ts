@@ -10,6 +10,8 @@ import { type Algorithm, algorithmOf, promisedBy } from './digests.ts';
 
 /** Uploads that may be under way at once; each has a file. */
 const MOST = 5000;
+/** Milliseconds between two looks for those that were given up. */
+const SWEEP = 600_000;
 
 interface Options {
   blobs: BlobStore;
@@ -84,12 +86,16 @@ export class UploadSession {
 export class UploadSessions {
   readonly #options: Options;
   readonly #sessions = new Map<string, UploadSession>();
+  /** Also where nobody begins another one, bytes that nobody goes on with are to go. */
+  #sweeper: NodeJS.Timeout | undefined;
 
   constructor(options: Options) {
     this.#options = options;
   }
 
   async start(repository: string, algorithm: Algorithm = 'sha256'): Promise<UploadSession> {
+    // what cannot be removed now goes when the store is opened next
+    this.#sweeper ??= setInterval(() => void this.#sweep().catch(() => undefined), SWEEP).unref();
     await this.#sweep();
     if (this.#sessions.size >= MOST)
       throw new MirrorError('unavailable', 'upload', `${MOST} uploads are under way already`, { retryAfter: 10 });
@@ -157,7 +163,9 @@ export class UploadSessions {
     return this.#sessions.size;
   }
 
+  /** Ends all of them: their clients begin anew elsewhere. */
   async close(): Promise<void> {
+    clearInterval(this.#sweeper);
     for (const session of this.#sessions.values()) await this.#remove(session);
   }
 

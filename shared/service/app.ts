@@ -60,6 +60,7 @@ export async function createServiceApp(service: Service<unknown>, options: AppOp
   const mirror = new Mirror({ service: name, catalog, blobs: store.blobs, upstream, wants, now, telemetry });
   const workDir = join(store.workDir, 'work', name);
   await mkdir(workDir, { recursive: true });
+  const ends: (() => Promise<void>)[] = [];
   const context: Context<unknown> = {
     config: settings,
     mirror,
@@ -79,6 +80,7 @@ export async function createServiceApp(service: Service<unknown>, options: AppOp
     grants: new Grants(store.objects, { now }),
     passthrough: isAirgapped ? airgappedPassthrough : options.passthrough,
     workDir,
+    atClose: (end) => void ends.push(end),
   };
   return {
     service,
@@ -87,7 +89,7 @@ export async function createServiceApp(service: Service<unknown>, options: AppOp
     settled: () => mirror.settled(),
     async close() {
       await mirror.close();
-      await service.close?.();
+      for (const end of ends) await end();
     },
   };
 }

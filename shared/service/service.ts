@@ -44,6 +44,8 @@ export interface Context<C> {
   grants: Grants;
   /** A folder of this service's own for temporary files; swept at start. */
   workDir: string;
+  /** Has something ended when the service ends, after its last request: uploads that are under way, timers. */
+  atClose(end: () => Promise<void>): void;
 }
 
 /** How a protocol says each kind; `satisfies Record<Kind, …>` keeps it complete. */
@@ -123,5 +125,4 @@ export interface Service<C> {
   bundling?: Bundling<C>;
   /** The one line that points its client here, printed at start. */
   clientHint(url: string): string;
-  close?(): Promise<void>;
 }

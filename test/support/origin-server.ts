@@ -144,9 +144,16 @@ async function reply(
 async function write(res: ServerResponse, bytes: Buffer, pace: number | undefined): Promise<void> {
   const step = pace ? Math.max(1024, Math.floor(pace / 50)) : 1 << 20;
   for (let offset = 0; offset < bytes.length && !res.destroyed; offset += step) {
-    if (!res.write(bytes.subarray(offset, offset + step))) await Promise.race([once(res, 'drain'), once(res, 'close')]);
+    if (!res.write(bytes.subarray(offset, offset + step))) await drainedOrClosed(res);
     if (pace) await new Promise((resolve) => setTimeout(resolve, (step / pace) * 1000));
   }
   // what was written must leave before the connection is broken
   await new Promise((resolve) => setImmediate(resolve));
+}
+
+async function drainedOrClosed(res: ServerResponse): Promise<void> {
+  const over = new AbortController();
+  const { signal } = over;
+  await Promise.race([once(res, 'drain', { signal }), once(res, 'close', { signal })]);
+  over.abort();
 }
