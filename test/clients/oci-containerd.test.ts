@@ -25,7 +25,7 @@ describe.each(Object.entries(CONTAINERDS))('%s', (_, options) => {
   };
 
   beforeAll(async () => {
-    site = await startImageSite(await largeLayer(12 * PART + 123));
+    site = await startImageSite({ large: await largeLayer(12 * PART + 123) });
     host = site.host;
     await begin();
   });

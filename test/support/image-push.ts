@@ -46,7 +46,9 @@ export async function pushBlob(pushing: Pushing, digest: string, bytes: Buffer):
     await expectStatus(answer, 202);
     location = new URL(answer.headers.get('location')!, location).href;
   }
-  await expectStatus(await fetch(`${location}?digest=${digest}`, { method: 'PUT', headers }), 201);
+  const target = new URL(location);
+  target.searchParams.set('digest', digest);
+  await expectStatus(await fetch(target, { method: 'PUT', headers }), 201);
 }
 
 /** Begins an upload. @returns where its pieces go */

@@ -38,14 +38,28 @@ export interface ImageSite {
 const RESOLVER = 'nameserver 127.0.0.1\n';
 const WITH_RESOLVER = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
 
-/** @param large a layer for `docker.io/library/large:1`, where one is wanted */
-export async function startImageSite(large?: Layer): Promise<ImageSite> {
+export interface ImageSiteOptions {
+  /** A layer for `docker.io/library/large:1`, where one is wanted. */
+  large?: Layer;
+  /** Who plays docker.io and nvcr.io: Debian's docker-registry that lets everybody in, unless said. */
+  origin?: {
+    registry: DockerRegistry;
+    /** What a push to it needs. */
+    headersFor?(repository: string): Record<string, string>;
+    /** What `oci.registries` says of it beside its address. */
+    settings?: object;
+    /** Further settings of the Larder, by variable. */
+    env?: Record<string, string>;
+  };
+}
+
+export async function startImageSite(options: ImageSiteOptions = {}): Promise<ImageSite> {
   const undo: (() => Promise<unknown>)[] = [];
   const close = async () => {
     for (const one of undo.splice(0).reverse()) await one();
   };
   try {
-    return await startIn(undo, close, large);
+    return await startIn(undo, close, options);
   } catch (error) {
     await close();
     throw error;
@@ -55,20 +69,23 @@ export async function startImageSite(large?: Layer): Promise<ImageSite> {
 async function startIn(
   undo: (() => Promise<unknown>)[],
   close: () => Promise<void>,
-  large?: Layer,
+  options: ImageSiteOptions,
 ): Promise<ImageSite> {
   const folder = await temporaryFolder();
   undo.push(folder.remove);
-  const origin = await startDockerRegistry();
+  const played = options.origin ?? { registry: await startDockerRegistry() };
+  const origin = played.registry;
   undo.push(origin.close);
   const { index, image } = await busyboxes();
-  await origin.put('library/bb', '1', index);
-  await origin.put('nvidia/bb', '1', image);
-  if (large) await origin.put('library/large', '1', await imageOf({ layers: [large] }));
+  const put = (repository: string, one: BuiltImage) =>
+    origin.put(repository, '1', one, played.headersFor?.(repository));
+  await put('library/bb', index);
+  await put('nvidia/bb', image);
+  if (options.large) await put('library/large', await imageOf({ layers: [options.large] }));
   const store = join(folder.path, 'store');
   const created = await larder(['token', 'create', 'ci', '--write', '--service', 'oci', '--store', store]);
-  const registries = ['docker.io', 'nvcr.io'].map((name) => ({ name, url: origin.endpoint }));
-  const env = { LARDER_OCI_REGISTRIES: JSON.stringify(registries), LARDER_OCI_FRESH_SECONDS: '0' };
+  const registries = ['docker.io', 'nvcr.io'].map((name) => ({ name, url: origin.endpoint, ...played.settings }));
+  const env = { ...played.env, LARDER_OCI_REGISTRIES: JSON.stringify(registries), LARDER_OCI_FRESH_SECONDS: '0' };
   const connected = await spawnLarder({ store, env });
   undo.push(connected.stop);
   const gap = await makeAirGap();
