@@ -7,6 +7,7 @@ import { benchFiles } from './files.ts';
 import { benchHubCold, benchHubFiles } from './hub-files.ts';
 import { benchHubRequests } from './hub-requests.ts';
 import { benchHubScale } from './hub-scale.ts';
+import { benchImages } from './oci.ts';
 import { benchPages } from './pages.ts';
 import { benchStart } from './start.ts';
 import { type Row, tableOf } from './table.ts';
@@ -22,6 +23,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   'hub-files': benchHubFiles,
   'hub-cold': benchHubCold,
   'hub-scale': benchHubScale,
+  oci: benchImages,
 };
 
 const asked = process.argv.slice(2);
