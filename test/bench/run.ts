@@ -8,6 +8,8 @@ import { benchHubCold, benchHubFiles } from './hub-files.ts';
 import { benchHubRequests } from './hub-requests.ts';
 import { benchHubScale } from './hub-scale.ts';
 import { benchImages } from './oci.ts';
+import { benchColdLayer } from './oci-cold.ts';
+import { benchImport } from './oci-import.ts';
 import { benchPages } from './pages.ts';
 import { benchStart } from './start.ts';
 import { type Row, tableOf } from './table.ts';
@@ -24,6 +26,8 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   'hub-cold': benchHubCold,
   'hub-scale': benchHubScale,
   oci: benchImages,
+  'oci-cold': benchColdLayer,
+  'oci-import': benchImport,
 };
 
 const asked = process.argv.slice(2);
