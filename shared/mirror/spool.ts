@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { MirrorError } from '../model/errors.ts';
 import { FLUSH } from '../storage/disk-files.ts';
+import { RecentBytes } from './recent-bytes.ts';
 
 const CHUNK = 1 << 20;
 /** Bytes from the start that are kept in memory: whoever asks first has them without the way over the disk. */
@@ -18,6 +19,7 @@ export class Spool {
   readonly path: string;
   readonly #file: FileHandle;
   #head = Buffer.alloc(0);
+  readonly #recent = new RecentBytes();
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #flushing: Promise<void> | undefined;
@@ -90,6 +92,7 @@ export class Spool {
     this.#written = 0;
     this.#synced = 0;
     this.#head = Buffer.alloc(0);
+    this.#recent.clear();
   }
 
   async #flush(): Promise<void> {
@@ -127,6 +130,9 @@ export class Spool {
       while (done < length)
         done += (await this.#file.write(whole, done, length - done, this.#written + done)).bytesWritten;
     }
+    // one reader alone has enough of the disk
+    if (this.#users > 2) this.#recent.add(chunks, this.#written);
+    else this.#recent.clear();
     this.#written += length;
   }
 
@@ -155,10 +161,10 @@ export class Spool {
     for (let offset = start; offset <= end; ) {
       const { bytes, over } = visible();
       const length = Math.min(CHUNK, Math.min(bytes, this.readable) - offset, end + 1 - offset);
-      if (length > 0 && offset < this.#head.length) {
-        const part = this.#head.subarray(offset, offset + length);
-        offset += part.length;
-        yield part;
+      const near = length > 0 ? this.#inMemory(offset, length) : undefined;
+      if (near) {
+        offset += near.length;
+        yield near;
       } else if (length > 0) {
         const { buffer, bytesRead } = await this.#file.read(Buffer.allocUnsafe(length), 0, length, offset);
         offset += bytesRead;
@@ -171,10 +177,17 @@ export class Spool {
     }
   }
 
+  #inMemory(offset: number, length: number): Buffer | undefined {
+    if (offset < this.#head.length) return this.#head.subarray(offset, offset + length);
+    return this.#recent.at(offset, length);
+  }
+
   /** One user fewer; the last one closes the file. The name is the owner's to remove. */
   async release(): Promise<void> {
     this.#users -= 1;
-    if (this.#users === 0) await this.#file.close().catch(() => undefined);
+    if (this.#users > 0) return;
+    this.#recent.clear();
+    await this.#file.close().catch(() => undefined);
   }
 
   async remove(): Promise<void> {
