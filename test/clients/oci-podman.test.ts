@@ -5,6 +5,7 @@ import { temporaryFolder } from '../support/bundles.ts';
 import { containerTool } from '../support/container-tools.ts';
 import { type ImageSite, SAID, startImageSite } from '../support/image-site.ts';
 import { runCommand } from '../support/python-clients.ts';
+import { larder } from '../support/spawn-larder.ts';
 
 describe('podman', () => {
   let site: ImageSite;
@@ -27,15 +28,11 @@ describe('podman', () => {
 
   const at = (name: string) => join(folder.path, name);
 
-  /** As a site sets it up: names stay what they are, and the mirror is where they are looked for. */
+  /** As a site is told to set it up: names stay what they are, and the mirror is where they are looked for. */
   async function pointAt(where: string): Promise<void> {
     host = where;
-    const remapped = ['docker.io', 'nvcr.io'].map(
-      (name) => `[[registry]]\nprefix = "${name}"\nlocation = "${host}/${name}"\ninsecure = true\n`,
-    );
-    const own = `[[registry]]\nprefix = "${host}"\nlocation = "${host}"\ninsecure = true\n`;
-    const lines = ['unqualified-search-registries = ["docker.io"]', ...remapped, own];
-    await writeFile(at('registries.conf'), `${lines.join('\n')}`);
+    const { stdout } = await larder(['snippets', 'podman'], { env: { LARDER_OCI_PUBLIC_URL: `http://${host}` } });
+    await writeFile(at('registries.conf'), stdout);
   }
 
   function attempt(...args: string[]) {

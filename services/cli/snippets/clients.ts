@@ -40,7 +40,8 @@ export const ollama: Snippet = {
   about: 'Ollama: no variable, the host stands in the name',
   text: (site) =>
     lines(
-      `ollama pull ${isSecure(site.hf) ? '' : '--insecure '}${hostOf(site.hf)}/org/name:Q4_K_M`,
+      `ollama pull ${isSecure(site.hf) ? '' : '--insecure '}${hostOf(site.hf)}/org/name:Q4_K_M   # a GGUF model of the hub`,
+      `ollama pull ${isSecure(site.oci) ? '' : '--insecure '}${hostOf(site.oci)}/library/llama3.2   # one of Ollama's own registry`,
       ...(isSecure(site.hf) ? ["# the site's authority must be in the system's store"] : []),
     ),
 };

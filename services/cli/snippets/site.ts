@@ -2,6 +2,9 @@
 export interface Site {
   hf: string;
   pypi: string;
+  oci: string;
+  /** Hosts of the registries that are mirrored. */
+  registries: readonly string[];
 }
 
 /** Settings of one kind of client, with the site's own addresses. */

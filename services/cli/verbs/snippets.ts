@@ -1,13 +1,27 @@
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { MirrorError } from '../../../shared/model/errors.ts';
+import type { OciConfig } from '../../oci/config.ts';
 import { openSession, type Session } from '../session.ts';
 import { javascript, llamacpp, ollama, rust, transformers, vllm } from '../snippets/clients.ts';
+import { containerd, docker, podman } from '../snippets/images.ts';
 import { kserve } from '../snippets/kserve.ts';
 import { mlis } from '../snippets/mlis.ts';
 import type { Site, Snippet } from '../snippets/site.ts';
 
-const SNIPPETS: Record<string, Snippet> = { mlis, kserve, transformers, vllm, llamacpp, ollama, javascript, rust };
+const SNIPPETS: Record<string, Snippet> = {
+  mlis,
+  kserve,
+  transformers,
+  vllm,
+  llamacpp,
+  ollama,
+  javascript,
+  rust,
+  docker,
+  containerd,
+  podman,
+};
 
 export function register(program: Command): void {
   program
@@ -41,5 +55,11 @@ function siteOf({ config }: Session): Site {
     const url = listener.publicUrl ?? config.suite.publicUrl ?? `http://${hostname()}:${listener.port}`;
     return url.replace(/\/+$/, '');
   };
-  return { hf: urlOf('huggingface'), pypi: urlOf('pypi') };
+  const { registries } = config.services.get('oci')!.settings as OciConfig;
+  return {
+    hf: urlOf('huggingface'),
+    pypi: urlOf('pypi'),
+    oci: urlOf('oci'),
+    registries: registries.map(({ name }) => name),
+  };
 }

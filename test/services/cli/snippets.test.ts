@@ -1,10 +1,17 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parse } from 'smol-toml';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { configSchema } from '../../../services/oci/config.ts';
+import { temporaryFolder } from '../../support/bundles.ts';
 import { larder } from '../../support/larder.ts';
+import { runCommand } from '../../support/python-clients.ts';
 
 const env = {
   LARDER_HUGGINGFACE_PUBLIC_URL: 'https://hf.site.example',
   LARDER_PYPI_PUBLIC_URL: 'https://pypi.site.example',
+  LARDER_OCI_PUBLIC_URL: 'https://images.site.example',
 };
 
 describe('larder snippets', () => {
@@ -13,10 +20,12 @@ describe('larder snippets', () => {
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => line.split(/\s+/)[2]);
-    expect(names).toEqual(['mlis', 'kserve', 'transformers', 'vllm', 'llamacpp', 'ollama', 'javascript', 'rust']);
+    const models = ['mlis', 'kserve', 'transformers', 'vllm', 'llamacpp', 'ollama', 'javascript', 'rust'];
+    const images = ['docker', 'containerd', 'podman'];
+    expect(names).toEqual([...models, ...images]);
     for (const name of names) {
       const { stdout } = await larder(['snippets', name!], { env });
-      expect(stdout).toMatch(/hf\.site\.example/);
+      expect(stdout).toMatch(images.includes(name!) ? /images\.site\.example/ : /hf\.site\.example/);
     }
     const wrong = await larder(['snippets', 'word']);
     expect([wrong.code, wrong.stderr]).toEqual([
@@ -49,5 +58,39 @@ describe('larder snippets', () => {
       },
     });
     expect(stdout).not.toMatch(/configmap larder-ca/);
+  });
+
+  test('gives dockerd settings that are JSON, and says what is insecure only without TLS', async () => {
+    const settings = async (url: string) => {
+      const { stdout } = await larder(['snippets', 'docker'], { env: { LARDER_OCI_PUBLIC_URL: url } });
+      return JSON.parse(/^\{.*?^\}/ms.exec(stdout)![0]) as unknown;
+    };
+    expect(await settings('https://images.site.example')).toEqual({
+      'registry-mirrors': ['https://images.site.example'],
+    });
+    expect(await settings('http://images.site.example:5000')).toEqual({
+      'registry-mirrors': ['http://images.site.example:5000'],
+      'insecure-registries': ['images.site.example:5000'],
+    });
+  });
+
+  test('gives containerd a script that writes a file for every registry that is mirrored here', async () => {
+    const folder = await temporaryFolder();
+    const { stdout } = await larder(['snippets', 'containerd'], { env });
+    const script = stdout.replaceAll('/etc/containerd', folder.path);
+    expect(await runCommand('sh', ['-euc', script])).toMatchObject({ code: 0, stderr: '' });
+    const hosts = await readdir(join(folder.path, 'certs.d'));
+    expect(hosts.sort()).toEqual(
+      configSchema
+        .parse({})
+        .registries.map(({ name }) => name)
+        .sort(),
+    );
+    const text = await readFile(join(folder.path, 'certs.d/nvcr.io/hosts.toml'), 'utf8');
+    expect(parse(text)).toEqual({
+      server: 'https://images.site.example',
+      host: { 'https://images.site.example': { capabilities: ['pull', 'resolve'] } },
+    });
+    await folder.remove();
   });
 });
