@@ -102,7 +102,7 @@ export class Mirror {
     if (held) return this.#options.blobs.open(held.digest, range);
     const running = this.#downloads.running(ref);
     if (running && running.fill.arrived > range.end) return running.fill.open(range);
-    return (await this.#part(ref, range)) ?? (await this.open(ref)).open(range);
+    return (await this.#part(running?.fill.ref ?? ref, range)) ?? (await this.open(ref)).open(range);
   }
 
   /** Waits for downloads and questions in the background. */
@@ -219,7 +219,8 @@ export class Mirror {
       // after the download is over its spool is gone, and its bytes are under their name
       const entry = this.#downloads.running(ref) ? undefined : await this.held(ref);
       if (entry) return this.#options.blobs.open(entry.digest, range);
-      const part = range && fill.isFarBehind(range.start) ? await this.#part(ref, range) : undefined;
+      // of the origin that it comes from: another one may be said to have it, and have it not
+      const part = range && fill.isFarBehind(range.start) ? await this.#part(fill.ref, range) : undefined;
       return part ?? fill.open(range);
     };
     return { facts: fill.facts, served, open };
