@@ -80,6 +80,7 @@ test('the tour works as it is written', async () => {
     'airgapped',
     'wants',
     'model',
+    'image',
   ]);
   await start('npm start', 8082);
   expect(await run('connected')).toMatchObject({ code: 0, stdout: expect.stringContaining('1.17.0') });
@@ -92,4 +93,7 @@ test('the tour works as it is written', async () => {
   expect(await run('wants')).toMatchObject({ code: 0, stdout: expect.stringContaining('attrs') });
   expect(await readFile(join(folder.path, 'tour/next.yaml'), 'utf8')).toContain('{"python":"attrs"}');
   expect(await run('model')).toMatchObject({ code: 0, stdout: expect.stringContaining('{"model_type": "bert"}') });
+  const image = await run('image');
+  expect(image).toMatchObject({ code: 0, stdout: expect.stringContaining('docker.io/lab/first:1  sha256:') });
+  expect(image.stdout).toMatch(/"mediaType": ?"application\/vnd\.docker.*\{"model_type": "bert"\}\n$/s);
 });
