@@ -74,12 +74,17 @@ export async function putManifest(rooms: Rooms, asked: Asked): Promise<void> {
   const tags = digest === undefined ? [checkTag(reference)] : query.getAll('tag').map(checkTag);
   const bytes = await readBody(req, rooms.context.config.manifestBytes, 'manifest');
   const mediaType = req.headers['content-type'] ?? '';
-  const kept = await rooms.images.putManifest(repository.name, bytes, {
-    mediaType,
-    tags,
-    digest: digest ?? query.get('digest') ?? undefined,
-    origin: 'upload',
-    local: repository.registry === undefined,
+  const put = () =>
+    rooms.images.putManifest(repository.name, bytes, {
+      mediaType,
+      tags,
+      digest: digest ?? query.get('digest') ?? undefined,
+      origin: 'upload',
+      local: repository.registry === undefined,
+    });
+  const kept = await put().catch(async (error) => {
+    await bringBlobs(rooms, repository, error);
+    return put();
   });
   rooms.context.log.info(
     { event: 'push', repository: repository.name, digest: kept.digest, tags, by: req.identity?.name },
@@ -92,6 +97,21 @@ export async function putManifest(rooms: Rooms, asked: Asked): Promise<void> {
     // "a registry that supports the referrers API MUST include … OCI-Subject"
     ...(kept.subject ? { 'oci-subject': kept.subject } : {}),
   });
+}
+
+/**
+ * Until its first push a bare name means an origin's, and clients who ask before they log in (oras) are told of blobs
+ * that lie there, and do not send them. What was said to be here is made true; else the refusal stands.
+ */
+async function bringBlobs({ repositories, refs, context }: Rooms, repository: Repository, refusal: unknown) {
+  const { code, detail } = refusal instanceof OciError ? refusal.details : {};
+  const lacking = code === 'MANIFEST_BLOB_UNKNOWN' ? detail : undefined;
+  const elsewhere = repository.registry ? undefined : repositories.elsewhere(repository.name);
+  if (!lacking || !elsewhere || context.listing === 'held') throw refusal;
+  for (const { digest } of lacking as { digest: string }[])
+    await context.mirror.hold(refs.blob(elsewhere, digest)).catch(() => {
+      throw refusal;
+    });
 }
 
 /** DELETE of a tag, or of a manifest with all its tags (spec.md#content-management). */

@@ -61,6 +61,12 @@ export class Repositories {
     return this.#at(bare, name);
   }
 
+  /** Where a bare name is looked for as long as it is not ours; undefined for one that is asked nowhere. */
+  elsewhere(name: string): Repository | undefined {
+    const bare = this.registries.find(this.#context.config.bare);
+    return bare && !this.#isPrivate(name) ? this.#at(bare, name) : undefined;
+  }
+
   #known(host: string): Registry {
     const registry = this.registries.find(host);
     if (registry) return registry;

@@ -109,6 +109,17 @@ describe('a registry that says "not so fast"', () => {
   });
 });
 
+test.each([401, 403, 429, 500, 503])(
+  'a registry that answers %i to everything is not missed by those who ask for what is held',
+  async (status) => {
+    await site.ask(TAG);
+    site.clock.now += 3 * 24 * 60 * MINUTES;
+    hub.origin.fail({ path: '/v2/library/big/manifests/1', status, times: 100 });
+    const answer = await site.ask(TAG);
+    expect([answer.status, answer.bytes.equals(image.bytes)]).toEqual([200, true]);
+  },
+);
+
 describe('bytes that are not what their digest says', () => {
   test('of a layer reach no client as a whole, and are not kept', async () => {
     hub.origin.fail({ path: cdnPath(), corrupt: true });
