@@ -43,15 +43,19 @@ export function encodePath(path: string): string {
 
 /** The text that is signed. */
 export function stringToSign(request: CanonicalRequest, scope: string, timestamp: string): string {
+  // "sorted … by the encoded name", and then by the value: "a" comes before "a-b"
   const query = request.query
-    .map(([name, value]) => `${encodeRfc3986(name)}=${encodeRfc3986(value)}`)
-    .sort()
+    .map(([name, value]) => [encodeRfc3986(name), encodeRfc3986(value)] as const)
+    .sort(([one, first], [other, second]) => inOrder(one, other) || inOrder(first, second))
+    .map(([name, value]) => `${name}=${value}`)
     .join('&');
   const names = Object.keys(request.headers).sort();
   const headers = names.map((name) => `${name}:${request.headers[name]!.trim().replace(/\s+/g, ' ')}\n`).join('');
   const canonical = [request.method, request.path, query, headers, names.join(';'), request.payloadHash].join('\n');
   return [ALGORITHM, timestamp, scope, createHash('sha256').update(canonical).digest('hex')].join('\n');
 }
+
+const inOrder = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
 
 /** The signature of it; the key of a day is worked out once. */
 export function sign(text: string, key: SigningKey, date: string): string {

@@ -271,6 +271,7 @@ describe('two processes over one directory', () => {
 
   test('one that is killed among its names leaves the index true to the documents', async () => {
     const root = join(await scratch(), 'store');
+    let seen = 0;
     for (const patience of [20, 90, 200]) {
       const writer = new Writer(root);
       await writer.ask('name', 's', entryOf('like'));
@@ -287,9 +288,11 @@ describe('two processes over one directory', () => {
             .trimEnd(),
         );
       }
-      expect(documents.length).toBeGreaterThan(0);
+      seen += documents.length;
       expect(listed).toEqual(documents.sort());
       await store.close();
     }
+    // a busy machine may not come to the first name before the first kill
+    expect(seen).toBeGreaterThan(0);
   });
 });

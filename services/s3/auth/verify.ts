@@ -1,0 +1,131 @@
+import { timingSafeEqual } from 'node:crypto';
+import { encodePath, type SigningKey, sign, stringToSign } from '../../../shared/storage/sigv4.ts';
+import type { ChunkSeed } from '../body/chunk-signatures.ts';
+import { S3Error } from '../errors.ts';
+import { type Fields, type Query, queryValue, readSignedRequest, type SignedRequest } from './signed-request.ts';
+
+/** How the body is vouched for (`x-amz-content-sha256`). */
+export type Payload =
+  /** By its sha256, hex. */
+  | { kind: 'signed'; sha256: string }
+  | { kind: 'unsigned' }
+  /** In chunks, which may be signed each, and with fields behind them. */
+  | { kind: 'chunked'; seed?: ChunkSeed; trailers: boolean };
+
+export interface RequestToVerify {
+  method: string;
+  /** As it came over the wire, without its query. */
+  path: string;
+  query: Query;
+  headers: Fields;
+}
+
+export interface Verified {
+  accessKeyId: string;
+  payload: Payload;
+}
+
+/** Milliseconds that a client's clock may be wrong. */
+const SKEW = 900_000;
+const UNSIGNED = 'UNSIGNED-PAYLOAD';
+const STREAMS: Record<string, { signed: boolean; trailers: boolean }> = {
+  'STREAMING-AWS4-HMAC-SHA256-PAYLOAD': { signed: true, trailers: false },
+  'STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER': { signed: true, trailers: true },
+  'STREAMING-UNSIGNED-PAYLOAD-TRAILER': { signed: false, trailers: true },
+};
+
+/**
+ * Checks a request's signature. Undefined for one that has none. Throws `InvalidAccessKeyId`, `SignatureDoesNotMatch`,
+ * `RequestTimeTooSkewed`, `AccessDenied` for an address that is over, and what `readSignedRequest` throws.
+ * @param secretOf the secret of an access key, if there is such a key
+ */
+export async function verifyRequest(
+  request: RequestToVerify,
+  secretOf: (accessKeyId: string) => Promise<string | undefined>,
+  now: number,
+): Promise<Verified | undefined> {
+  const signed = readSignedRequest(request.headers, request.query);
+  if (!signed) return undefined;
+  const { accessKeyId } = signed;
+  const secretAccessKey = await secretOf(accessKeyId);
+  if (secretAccessKey === undefined)
+    throw new S3Error('forbidden', 'InvalidAccessKeyId', 'the access key is not known here');
+  checkTime(signed, now);
+  checkSignedHeaders(signed, request.headers);
+  const key = { accessKeyId, secretAccessKey, region: signed.region, service: signed.service };
+  const payloadHash = payloadHashOf(signed, request);
+  if (!pathsOf(request.path).some((path) => isSignedBy(signed, { ...request, path }, payloadHash, key)))
+    throw new S3Error(
+      'forbidden',
+      'SignatureDoesNotMatch',
+      'the signature is not what it should be: the secret key is another one, or something on the way changed the request (its Host, its path, a signed field)',
+    );
+  return { accessKeyId, payload: payloadOf(payloadHash, signed, key) };
+}
+
+/** As it came; and decoded and encoded anew, for clients that write `%7E` and sign `~`. */
+function pathsOf(path: string): string[] {
+  try {
+    return [...new Set([path, encodePath(decodeURIComponent(path))])];
+  } catch {
+    return [path];
+  }
+}
+
+function isSignedBy(signed: SignedRequest, request: RequestToVerify, payloadHash: string, key: SigningKey): boolean {
+  const headers = Object.fromEntries(signed.signedHeaders.map((name) => [name, request.headers[name] ?? '']));
+  const query = request.query.filter(([name]) => name !== 'X-Amz-Signature');
+  const canonical = { method: request.method, path: request.path, query, headers, payloadHash };
+  const wanted = Buffer.from(sign(stringToSign(canonical, signed.scope, signed.timestamp), key, signed.date));
+  const given = Buffer.from(signed.signature);
+  return wanted.length === given.length && timingSafeEqual(wanted, given);
+}
+
+function checkTime({ how, timestamp, expires }: SignedRequest, now: number): void {
+  const at = Date.parse(timestamp.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'));
+  if (Number.isNaN(at)) throw new S3Error('forbidden', 'AccessDenied', 'the date of the request is none');
+  if (how === 'query') {
+    if (at > now + SKEW) throw new S3Error('forbidden', 'AccessDenied', 'Request is not yet valid');
+    if (at + expires! * 1000 <= now) throw new S3Error('forbidden', 'AccessDenied', 'Request has expired');
+  } else if (Math.abs(at - now) > SKEW)
+    throw new S3Error(
+      'forbidden',
+      'RequestTimeTooSkewed',
+      'the clocks of client and server are more than 15 minutes apart',
+      { extra: { RequestTime: timestamp, ServerTime: new Date(now).toISOString(), MaxAllowedSkewMilliseconds: SKEW } },
+    );
+}
+
+/** "host" and all of "x-amz-*": whoever stands between must not be able to add any. */
+function checkSignedHeaders({ signedHeaders }: SignedRequest, headers: Fields): void {
+  const unsigned = Object.keys(headers).filter((name) => name.startsWith('x-amz-') && !signedHeaders.includes(name));
+  if (!signedHeaders.includes('host')) unsigned.unshift('host');
+  if (unsigned.length > 0)
+    throw new S3Error('forbidden', 'AccessDenied', 'there are fields in the request that are not signed', {
+      extra: { HeadersNotSigned: unsigned.join(', ') },
+    });
+}
+
+function payloadHashOf({ how }: SignedRequest, { headers, query }: RequestToVerify): string {
+  const said = headers['x-amz-content-sha256'];
+  if (how === 'query') return said ?? queryValue(query, 'X-Amz-Content-Sha256') ?? UNSIGNED;
+  if (said === undefined)
+    throw new S3Error('bad-request', 'InvalidRequest', 'a signed request needs x-amz-content-sha256');
+  return said;
+}
+
+function payloadOf(hash: string, signed: SignedRequest, key: SigningKey): Payload {
+  if (hash === UNSIGNED) return { kind: 'unsigned' };
+  const stream = STREAMS[hash];
+  if (stream) {
+    const { timestamp, scope, signature } = signed;
+    const seed = stream.signed ? { timestamp, scope, signature, key } : undefined;
+    return { kind: 'chunked', seed, trailers: stream.trailers };
+  }
+  if (/^[0-9a-f]{64}$/i.test(hash)) return { kind: 'signed', sha256: hash.toLowerCase() };
+  throw new S3Error(
+    'bad-request',
+    'InvalidArgument',
+    `x-amz-content-sha256 must be ${UNSIGNED}, ${Object.keys(STREAMS).join(', ')} or a sha256 in hex`,
+  );
+}
