@@ -12,11 +12,12 @@ declare module 'express-serve-static-core' {
 /** Says who may ask a service for what. Reads may be open to all; a token that is given must be right all the same. */
 export class Access {
   readonly #anonymousRead: boolean;
-  readonly #tokens: Tokens;
+  /** For protocols in which clients send no token, but sign with one. */
+  readonly tokens: Tokens;
 
   constructor(options: { anonymousRead: boolean; tokens: Tokens }) {
     this.#anonymousRead = options.anonymousRead;
-    this.#tokens = options.tokens;
+    this.tokens = options.tokens;
   }
 
   /** Lets a request on that may do `action` in `service`. */
@@ -42,7 +43,7 @@ export class Access {
   async #identify(req: Request): Promise<Identity | undefined> {
     const secret = secretOf(req.headers.authorization);
     if (secret === undefined) return undefined;
-    const identity = await this.#tokens.verify(secret);
+    const identity = await this.tokens.verify(secret);
     if (!identity)
       throw new MirrorError(
         'unauthorized',

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, type Hmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { MirrorError } from '../model/errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { GRANT_KEY } from '../storage/paths.ts';
@@ -33,14 +33,21 @@ export class Grants {
     throw new MirrorError('forbidden', 'upload', `${why}; ask for a new one`);
   }
 
+  /** A secret of this store for a name: the same whenever it is asked for, and kept nowhere. 40 characters. */
+  async secretFor(name: string): Promise<string> {
+    return (await this.#mac(`secret\n${name}`)).digest('base64url').slice(0, 40);
+  }
+
   async #sign(what: string, until: number): Promise<string> {
+    return (await this.#mac(`${until}\n${what}`)).digest('hex');
+  }
+
+  async #mac(text: string): Promise<Hmac> {
     this.#key ??= this.#readKey();
     this.#key.catch(() => {
       this.#key = undefined;
     });
-    return createHmac('sha256', await this.#key)
-      .update(`${until}\n${what}`)
-      .digest('hex');
+    return createHmac('sha256', await this.#key).update(text);
   }
 
   async #readKey(): Promise<Buffer> {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { Grants } from '../../../shared/http/grants.ts';
 import { type Action, Tokens } from '../../../shared/http/tokens.ts';
 import { MirrorError } from '../../../shared/model/errors.ts';
 import { openSession, type Session, STORE_OPTION, withStore } from '../session.ts';
@@ -15,6 +16,7 @@ export function register(program: Command): void {
     .option('--admin', 'may do everything')
     .option('--service <name...>', 'only these services')
     .option('--days <n>', 'is good for so many days', Number)
+    .option('--s3', 'as an access key of S3: two lines, its id and its secret')
     .option('--hf', 'of the shape hf_…, which clients of model hubs insist on')
     .action(create);
   token
@@ -53,6 +55,7 @@ interface CreateOptions {
   service?: string[];
   days?: number;
   hf?: boolean;
+  s3?: boolean;
 }
 
 async function create(name: string, options: CreateOptions, command: Command): Promise<void> {
@@ -71,17 +74,16 @@ async function create(name: string, options: CreateOptions, command: Command): P
   const unknown = (options.service ?? []).filter((service) => !session.services.some((one) => one.name === service));
   if (unknown.length > 0) throw new MirrorError('bad-request', 'settings', `there is no service ${unknown.join(', ')}`);
   const expires = options.days ? new Date(session.now() + options.days * 86_400_000).toISOString() : undefined;
-  const { secret } = await withStore(session, (store) =>
-    tokensOf(store, session).create({
-      name,
-      actions,
-      services: options.service ?? ['*'],
-      expires,
-      shape: options.hf ? 'hf' : 'lrd',
-    }),
-  );
+  const lines = await withStore(session, async (store) => {
+    const services = options.service ?? (options.s3 ? ['s3'] : ['*']);
+    const shape = options.hf ? 'hf' : 'lrd';
+    const { token, secret } = await tokensOf(store, session).create({ name, actions, services, expires, shape });
+    if (!options.s3) return [secret];
+    const accessKeyId = `lrd_${token.id}`;
+    return [accessKeyId, await new Grants(store.objects, { now: session.now }).secretFor(`s3 ${accessKeyId}`)];
+  });
   process.stderr.write('The secret is shown this once and kept nowhere:\n');
-  process.stdout.write(`${secret}\n`);
+  process.stdout.write(`${lines.join('\n')}\n`);
 }
 
 function tokensOf(store: { objects: ConstructorParameters<typeof Tokens>[0] }, session: Session): Tokens {

@@ -47,6 +47,7 @@ async function startBlock(env: NodeJS.ProcessEnv): Promise<string> {
     LARDER_PYPI_PORT: '0',
     LARDER_HUGGINGFACE_PORT: '0',
     LARDER_OCI_PORT: '0',
+    LARDER_S3_PORT: '0',
     ...env,
   };
   const child = spawn(process.execPath, [COMMAND, 'serve'], { env: { ...all, LARDER_ADMIN_PORT: '0' } });

@@ -1,0 +1,55 @@
+import type { IncomingMessage } from 'node:http';
+import type { Query } from './auth/signed-request.ts';
+import { S3Error } from './errors.ts';
+
+/** What a request is for. Keys are text of any characters; nothing of them is ever a path here. */
+export interface Address {
+  bucket: string | undefined;
+  key: string | undefined;
+  /** As it came over the wire, without its query. */
+  path: string;
+  /** The same with the bucket in front, where that stands in the host. */
+  resource: string;
+  query: Query;
+}
+
+/** Bytes of a key (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html). */
+const MOST_KEY = 1024;
+
+/** Reads bucket and key off a request, path style or host style. Throws `InvalidURI`, `KeyTooLongError`. */
+export function parseAddress(req: Pick<IncomingMessage, 'url' | 'headers'>, domains: readonly string[]): Address {
+  const [path, text = ''] = splitOnce(req.url!, '?');
+  const host = (req.headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
+  const domain = domains.find((one) => host.endsWith(`.${one.toLowerCase()}`));
+  const query = parseQuery(text);
+  const inHost = domain && host.slice(0, -domain.length - 1);
+  const resource = inHost ? `/${inHost}${path}` : path;
+  const [bucket = '', key] = splitOnce(resource.slice(1), '/').map((part) => decoded(part ?? ''));
+  if (key !== undefined && Buffer.byteLength(key) > MOST_KEY)
+    throw new S3Error('bad-request', 'KeyTooLongError', `a key has at most ${MOST_KEY} bytes`);
+  return { bucket: bucket || undefined, key: key || undefined, path, resource, query };
+}
+
+function parseQuery(text: string): Query {
+  return text
+    .split('&')
+    .filter((pair) => pair !== '')
+    .map((pair) => {
+      const [name, value = ''] = splitOnce(pair, '=');
+      return [decoded(name), decoded(value)] as const;
+    });
+}
+
+/** A "+" stays one: clients of S3 write blanks as %20. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (cause) {
+    throw new S3Error('bad-request', 'InvalidURI', 'the address is not encoded as an address is', { cause });
+  }
+}
+
+function splitOnce(text: string, by: string): [string, string?] {
+  const at = text.indexOf(by);
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + by.length)];
+}

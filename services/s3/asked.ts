@@ -1,0 +1,53 @@
+import type { Request, Response } from 'express';
+import type { Identity } from '../../shared/http/tokens.ts';
+import type { Context } from '../../shared/service/service.ts';
+import type { Address } from './address.ts';
+import { queryValue } from './auth/signed-request.ts';
+import type { Payload } from './auth/verify.ts';
+import type { S3Config } from './config.ts';
+import { S3Error } from './errors.ts';
+
+/** A request that was let in. */
+export interface Asked {
+  context: Context<S3Config>;
+  req: Request;
+  res: Response;
+  address: Address;
+  bucket: string;
+  key: string;
+  /** Undefined for who did not sign. */
+  identity: Pick<Identity, 'id' | 'name'> | undefined;
+  payload: Payload;
+}
+
+export const has = (asked: Asked, name: string) => queryValue(asked.address.query, name) !== undefined;
+export const param = (asked: Asked, name: string) => queryValue(asked.address.query, name);
+export const field = ({ req }: Asked, name: string) => req.headers[name] as string | undefined;
+
+/** A whole number of the query. Throws `InvalidArgument`. */
+export function numberIn(asked: Asked, name: string, most: number): number | undefined {
+  const text = param(asked, name);
+  if (text === undefined || text === '') return undefined;
+  if (!/^\d{1,10}$/.test(text))
+    throw new S3Error('bad-request', 'InvalidArgument', `${name} must be a whole number from 0 on`, {
+      extra: { ArgumentName: name, ArgumentValue: text.slice(0, 100) },
+    });
+  return Math.min(Number(text), most);
+}
+
+export function sendXml(asked: Asked, xml: string, status = 200, headers: Record<string, string> = {}): void {
+  const { res } = asked;
+  const bytes = Buffer.from(xml);
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+  res.setHeader('content-type', 'application/xml');
+  res.setHeader('content-length', bytes.length);
+  res.statusCode = status;
+  res.end(bytes);
+}
+
+export function sendEmpty({ res }: Asked, status: number, headers: Record<string, string> = {}): void {
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+  if (status !== 204) res.setHeader('content-length', 0);
+  res.statusCode = status;
+  res.end();
+}

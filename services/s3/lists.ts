@@ -1,0 +1,183 @@
+import type { Entry } from '../../shared/model/entry.ts';
+import { encodePath } from '../../shared/storage/sigv4.ts';
+import { type Asked, has, numberIn, param, sendXml } from './asked.ts';
+import { checkBucket, ownerOf } from './buckets.ts';
+import { S3Error } from './errors.ts';
+import { objectPrefix } from './keys.ts';
+import { element, s3Document, type Xml } from './xml.ts';
+
+const MOST = 1000;
+const FEW = 20;
+/** Comes behind every key that begins with what stands before it. */
+const LAST = '\u{10ffff}';
+
+interface Wish {
+  prefix: string;
+  delimiter: string;
+  /** Keys and common prefixes behind this one. */
+  after: string;
+  limit: number;
+}
+
+interface Page {
+  objects: Entry[];
+  prefixes: string[];
+  /** Of the last key or common prefix that was given; set when there is more. */
+  next?: string;
+}
+
+/** Objects of a bucket in the order of their keys' bytes; with a delimiter, what shares a beginning as one. */
+async function pageOf({ context, bucket }: Asked, { prefix, delimiter, after, limit }: Wish): Promise<Page> {
+  const base = objectPrefix(bucket);
+  const page: Page = { objects: [], prefixes: [] };
+  let last = '';
+  let cursor = skip(after, prefix, delimiter);
+  if (limit === 0) return page;
+  for (;;) {
+    const given = page.objects.length + page.prefixes.length;
+    // one more, to know whether there is any; few where the next of them may be passed over
+    const size = Math.min(delimiter ? FEW : MOST, limit - given) + 1;
+    const rows = await context.catalog.list(base + prefix, { after: cursor ? base + cursor : undefined, limit: size });
+    let skipped = false;
+    for (const entry of rows) {
+      const key = entry.key.slice(base.length);
+      if (page.objects.length + page.prefixes.length === limit) return { ...page, next: last };
+      const end = delimiter ? key.indexOf(delimiter, prefix.length) : -1;
+      if (end < 0) {
+        page.objects.push(entry);
+        last = key;
+        cursor = key;
+        continue;
+      }
+      last = key.slice(0, end + delimiter.length);
+      page.prefixes.push(last);
+      cursor = last + LAST;
+      skipped = true;
+      break;
+    }
+    if (!skipped && rows.length < size) return page;
+  }
+}
+
+/** A page that ended with a common prefix goes on behind all that has it. */
+function skip(after: string, prefix: string, delimiter: string): string {
+  const isPrefix = delimiter && after.endsWith(delimiter) && after.startsWith(prefix);
+  const first = isPrefix ? after.indexOf(delimiter, prefix.length) + delimiter.length : 0;
+  return isPrefix && first === after.length ? after + LAST : after;
+}
+
+/** GET of a bucket (API_ListObjects.html, API_ListObjectsV2.html, API_ListObjectVersions.html). */
+export async function listObjects(asked: Asked): Promise<void> {
+  await checkBucket(asked.context, asked.bucket);
+  if (has(asked, 'versions')) return listVersions(asked);
+  if (param(asked, 'list-type') === '2') return listV2(asked);
+  return listV1(asked);
+}
+
+async function listV1(asked: Asked): Promise<void> {
+  const wish = wishOf(asked, param(asked, 'marker') ?? '');
+  const page = await pageOf(asked, wish);
+  const shown = encoderOf(asked);
+  // without a delimiter the last key is the marker, and S3 does not say it
+  const next = page.next !== undefined && wish.delimiter ? [element('NextMarker', shown(page.next))] : [];
+  const head = [element('Marker', shown(param(asked, 'marker') ?? '')), ...next];
+  sendXml(
+    asked,
+    s3Document('ListBucketResult', [...common(asked, wish, page), ...head, ...contents(page, shown, true)]),
+  );
+}
+
+async function listV2(asked: Asked): Promise<void> {
+  const token = param(asked, 'continuation-token');
+  const startAfter = param(asked, 'start-after');
+  const wish = wishOf(asked, token !== undefined ? readToken(token) : (startAfter ?? ''));
+  const page = await pageOf(asked, wish);
+  const shown = encoderOf(asked);
+  const head = [element('KeyCount', page.objects.length + page.prefixes.length)];
+  if (token !== undefined) head.push(element('ContinuationToken', token));
+  if (startAfter !== undefined) head.push(element('StartAfter', shown(startAfter)));
+  if (page.next !== undefined) head.push(element('NextContinuationToken', tokenOf(page.next)));
+  const withOwner = param(asked, 'fetch-owner') === 'true';
+  sendXml(
+    asked,
+    s3Document('ListBucketResult', [...common(asked, wish, page), ...head, ...contents(page, shown, withOwner)]),
+  );
+}
+
+/** Every object has one version, which is "null". */
+async function listVersions(asked: Asked): Promise<void> {
+  const wish = wishOf(asked, param(asked, 'key-marker') ?? '');
+  const page = await pageOf(asked, wish);
+  const shown = encoderOf(asked);
+  const head = [element('KeyMarker', shown(param(asked, 'key-marker') ?? '')), element('VersionIdMarker', '')];
+  if (page.next !== undefined)
+    head.push(element('NextKeyMarker', shown(page.next)), element('NextVersionIdMarker', 'null'));
+  const versions = page.objects.map((entry) =>
+    element('Version', [...factsOf(entry, shown), element('VersionId', 'null'), element('IsLatest', true), ownerOf()]),
+  );
+  sendXml(
+    asked,
+    s3Document('ListVersionsResult', [...common(asked, wish, page), ...head, ...versions, ...prefixesOf(page, shown)]),
+  );
+}
+
+function wishOf(asked: Asked, after: string): Wish {
+  return {
+    prefix: param(asked, 'prefix') ?? '',
+    delimiter: param(asked, 'delimiter') ?? '',
+    after,
+    limit: numberIn(asked, 'max-keys', MOST) ?? MOST,
+  };
+}
+
+function common(asked: Asked, { prefix, delimiter, limit }: Wish, page: Page): Xml[] {
+  const shown = encoderOf(asked);
+  const coding = param(asked, 'encoding-type');
+  return [
+    element('Name', asked.bucket),
+    element('Prefix', shown(prefix)),
+    ...(delimiter ? [element('Delimiter', shown(delimiter))] : []),
+    ...(coding ? [element('EncodingType', coding)] : []),
+    element('MaxKeys', limit),
+    element('IsTruncated', page.next !== undefined),
+  ];
+}
+
+function contents(page: Page, shown: (text: string) => string, withOwner: boolean): Xml[] {
+  const objects = page.objects.map((entry) =>
+    element('Contents', [...factsOf(entry, shown), ...(withOwner ? [ownerOf()] : [])]),
+  );
+  return [...objects, ...prefixesOf(page, shown)];
+}
+
+function prefixesOf({ prefixes }: Page, shown: (text: string) => string): Xml[] {
+  return prefixes.map((prefix) => element('CommonPrefixes', [element('Prefix', shown(prefix))]));
+}
+
+function factsOf({ key, etag, size, storedAt }: Entry, shown: (text: string) => string): Xml[] {
+  const name = key.slice(key.indexOf('/', 'object/'.length) + 1);
+  return [
+    element('Key', shown(name)),
+    element('LastModified', storedAt),
+    element('ETag', etag!),
+    element('Size', size),
+    element('StorageClass', 'STANDARD'),
+  ];
+}
+
+/** Names in the form that the client asked for: XML cannot say all that a key may be. Throws `InvalidArgument`. */
+export function encoderOf(asked: Asked): (text: string) => string {
+  const coding = param(asked, 'encoding-type');
+  if (coding === undefined || coding === '') return (text) => text;
+  if (coding === 'url') return encodePath;
+  throw new S3Error('bad-request', 'InvalidArgument', 'encoding-type can only be "url"');
+}
+
+const tokenOf = (key: string) => Buffer.from(key).toString('base64url');
+
+function readToken(token: string): string {
+  const key = Buffer.from(token, 'base64url').toString('utf8');
+  if (tokenOf(key) !== token || key === '')
+    throw new S3Error('bad-request', 'InvalidArgument', 'the continuation token is none of ours');
+  return key;
+}

@@ -1,0 +1,68 @@
+import { type Asked, has, sendEmpty, sendXml } from './asked.ts';
+import { checkBucket, ownerOf } from './buckets.ts';
+import { S3Error } from './errors.ts';
+import { findObject } from './objects.ts';
+import { element, s3Document } from './xml.ts';
+
+/** What no bucket here has, and how S3 says so: tools ask for these before they do anything. */
+const ABSENT: Record<string, string> = {
+  policy: 'NoSuchBucketPolicy',
+  cors: 'NoSuchCORSConfiguration',
+  lifecycle: 'NoSuchLifecycleConfiguration',
+  encryption: 'ServerSideEncryptionConfigurationNotFoundError',
+  'object-lock': 'ObjectLockConfigurationNotFoundError',
+  tagging: 'NoSuchTagSet',
+  website: 'NoSuchWebsiteConfiguration',
+  replication: 'ReplicationConfigurationNotFoundError',
+  publicAccessBlock: 'NoSuchPublicAccessBlockConfiguration',
+  ownershipControls: 'OwnershipControlsNotFoundError',
+};
+/** Settings that are there and say nothing. */
+const EMPTY: Record<string, string> = {
+  versioning: 'VersioningConfiguration',
+  logging: 'BucketLoggingStatus',
+  notification: 'NotificationConfiguration',
+  accelerate: 'AccelerateConfiguration',
+};
+const OTHERS = ['acl', 'requestPayment', 'policyStatus', 'analytics', 'inventory', 'metrics', 'intelligent-tiering'];
+const ALL = [...Object.keys(ABSENT), ...Object.keys(EMPTY), ...OTHERS];
+
+/** True for a request about the settings of a bucket. */
+export function isBucketSetting(asked: Asked): boolean {
+  return ALL.some((name) => has(asked, name));
+}
+
+export async function bucketSetting(asked: Asked): Promise<void> {
+  const { req, context, bucket } = asked;
+  await checkBucket(context, bucket);
+  // a canned one says what is so already: the site's keys are what decides
+  if (has(asked, 'acl')) return req.method === 'GET' ? sendXml(asked, accessList()) : sendEmpty(asked, 200);
+  if (req.method !== 'GET') throw notThere();
+  const absent = Object.keys(ABSENT).find((name) => has(asked, name));
+  if (absent) throw new S3Error('not-found', ABSENT[absent]!, `this bucket has no such setting (${absent})`);
+  const empty = Object.keys(EMPTY).find((name) => has(asked, name));
+  if (empty) return sendXml(asked, s3Document(EMPTY[empty]!, []));
+  if (has(asked, 'requestPayment'))
+    return sendXml(asked, s3Document('RequestPaymentConfiguration', [element('Payer', 'BucketOwner')]));
+  throw notThere();
+}
+
+export async function objectAcl(asked: Asked): Promise<void> {
+  await findObject(asked);
+  if (asked.req.method === 'GET') sendXml(asked, accessList());
+  else sendEmpty(asked, 200);
+}
+
+/** The site owns everything, and may do everything. */
+function accessList(): string {
+  const grantee = ownerOf('Grantee').xml.replace(
+    '<Grantee>',
+    '<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser">',
+  );
+  const grant = element('Grant', [{ xml: grantee }, element('Permission', 'FULL_CONTROL')]);
+  return s3Document('AccessControlPolicy', [ownerOf(), element('AccessControlList', [grant])]);
+}
+
+export function notThere(): S3Error {
+  return new S3Error('unsupported', 'NotImplemented', 'this is not to be had here', { status: 501 });
+}
