@@ -14,7 +14,7 @@ export interface Address {
 }
 
 /** Bytes of a key (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html). */
-const MOST_KEY = 1024;
+export const MOST_KEY = 1024;
 
 /** Reads bucket and key off a request, path style or host style. Throws `InvalidURI`, `KeyTooLongError`. */
 export function parseAddress(req: Pick<IncomingMessage, 'url' | 'headers'>, domains: readonly string[]): Address {
@@ -26,7 +26,9 @@ export function parseAddress(req: Pick<IncomingMessage, 'url' | 'headers'>, doma
   const resource = inHost ? `/${inHost}${path}` : path;
   const [bucket = '', key] = splitOnce(resource.slice(1), '/').map((part) => decoded(part ?? ''));
   if (key !== undefined && Buffer.byteLength(key) > MOST_KEY)
-    throw new S3Error('bad-request', 'KeyTooLongError', `a key has at most ${MOST_KEY} bytes`);
+    throw new S3Error('bad-request', 'KeyTooLongError', 'Your key is too long.', {
+      extra: { Size: Buffer.byteLength(key), MaxSizeAllowed: MOST_KEY },
+    });
   return { bucket: bucket || undefined, key: key || undefined, path, resource, query };
 }
 
@@ -45,7 +47,7 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch (cause) {
-    throw new S3Error('bad-request', 'InvalidURI', 'the address is not encoded as an address is', { cause });
+    throw new S3Error('bad-request', 'InvalidURI', "The specified URI couldn't be parsed.", { cause });
   }
 }
 

@@ -13,7 +13,7 @@ export interface Admitted {
 
 /** Finds out who asks, by either version of signatures. Throws in S3's words for one that is wrong. */
 export async function admit(ring: KeyRing, req: Request, address: Address, now: number): Promise<Admitted> {
-  const headers = fieldsOf(req);
+  const headers = joinedFields(req.rawHeaders);
   const { method } = req;
   const { path, resource, query } = address;
   const secretOf = (accessKeyId: string) => ring.secretOf(accessKeyId);
@@ -23,13 +23,22 @@ export async function admit(ring: KeyRing, req: Request, address: Address, now: 
   }
   const verified = await verifyRequest({ method, path, query, headers }, secretOf, now);
   if (verified) return { signer: await ring.signerOf(verified.accessKeyId), payload: verified.payload };
-  if (headers.authorization !== undefined)
-    throw new S3Error(
+  if (headers.authorization !== undefined) throw unknownWay(headers.authorization);
+  return { signer: undefined, payload: unsignedPayload(headers) };
+}
+
+function unknownWay(authorization: string): S3Error {
+  const said = { extra: { ArgumentName: 'Authorization', ArgumentValue: authorization.split(' ')[0]!.slice(0, 40) } };
+  if (/^AWS /.test(authorization))
+    return new S3Error(
       'bad-request',
       'InvalidRequest',
-      'this way of authorization is not known here; sign with AWS4-HMAC-SHA256 (signature version 4)',
+      'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
     );
-  return { signer: undefined, payload: unsignedPayload(headers) };
+  const message = authorization.includes(' ')
+    ? 'Unsupported Authorization Type'
+    : "Authorization header is invalid -- one and only one ' ' (space) required.";
+  return new S3Error('bad-request', 'InvalidArgument', message, said);
 }
 
 function unsignedPayload(headers: Fields): Payload {
@@ -39,7 +48,7 @@ function unsignedPayload(headers: Fields): Payload {
 }
 
 /** By lower-case name; what comes twice is joined, as it is signed. */
-function fieldsOf({ rawHeaders }: Request): Fields {
+export function joinedFields(rawHeaders: readonly string[]): Record<string, string> {
   const fields: Record<string, string> = {};
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]!.toLowerCase();

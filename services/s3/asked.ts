@@ -6,6 +6,7 @@ import { queryValue } from './auth/signed-request.ts';
 import type { Payload } from './auth/verify.ts';
 import type { S3Config } from './config.ts';
 import { S3Error } from './errors.ts';
+import type { View, Views } from './views.ts';
 
 /** A request that was let in. */
 export interface Asked {
@@ -14,6 +15,12 @@ export interface Asked {
   res: Response;
   address: Address;
   bucket: string;
+  /** Its objects. */
+  view: View;
+  views: Views;
+  mayRead(bucket: string): boolean;
+  /** Throws `AccessDenied` when who asks may not read a bucket that a copy comes from. */
+  checkRead(bucket: string): void;
   key: string;
   /** Undefined for who did not sign. */
   identity: Pick<Identity, 'id' | 'name'> | undefined;
@@ -29,9 +36,14 @@ export function numberIn(asked: Asked, name: string, most: number): number | und
   const text = param(asked, name);
   if (text === undefined || text === '') return undefined;
   if (!/^\d{1,10}$/.test(text))
-    throw new S3Error('bad-request', 'InvalidArgument', `${name} must be a whole number from 0 on`, {
-      extra: { ArgumentName: name, ArgumentValue: text.slice(0, 100) },
-    });
+    throw new S3Error(
+      'bad-request',
+      'InvalidArgument',
+      /^-?\d+$/.test(text)
+        ? `Argument ${text} must be an integer between 0 and 2147483647`
+        : `Provided ${text.slice(0, 100)} not an integer or within integer range`,
+      { extra: { ArgumentName: name, ArgumentValue: text.slice(0, 100) } },
+    );
   return Math.min(Number(text), most);
 }
 

@@ -3,11 +3,12 @@ import { readBody } from '../../shared/http/read-body.ts';
 import { digestOf } from '../../shared/model/digest.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import type { Context } from '../../shared/service/service.ts';
-import { type Asked, sendEmpty, sendXml } from './asked.ts';
+import { type Asked, param, sendEmpty, sendXml } from './asked.ts';
 import type { S3Config } from './config.ts';
 import { S3Error } from './errors.ts';
 import { BUCKETS, bucketKey, objectPrefix, uploadPrefix } from './keys.ts';
-import { readXml } from './read-xml.ts';
+import { checkTags, MOST_BUCKET_TAGS, TAGS, type TagPair } from './metadata.ts';
+import { type Parsed, readXml, tagPairs } from './read-xml.ts';
 import { element, s3Document, type Xml } from './xml.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
@@ -15,6 +16,7 @@ const NAME = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 const ADDRESS = /^\d+\.\d+\.\d+\.\d+$/;
 const MARK = Buffer.from('{}');
 const MOST_DOCUMENT = 1 << 20;
+const MOST_BUCKETS = 10_000;
 
 /** Entries that stand for no bytes have these, so that each points at some. */
 export async function markOf({ blobs }: Pick<Context<S3Config>, 'blobs'>): Promise<Pick<Entry, 'digest' | 'size'>> {
@@ -23,12 +25,43 @@ export async function markOf({ blobs }: Pick<Context<S3Config>, 'blobs'>): Promi
   return kept;
 }
 
+/** Those that the asker may read (API_ListBuckets.html), the ones that show what mirrors hold among them. */
 export async function listBuckets(asked: Asked): Promise<void> {
   const { context } = asked;
-  const buckets = (await context.catalog.list(BUCKETS)).map(({ key, storedAt }) =>
-    element('Bucket', [element('Name', key.slice(BUCKETS.length)), element('CreationDate', storedAt)]),
+  const [prefix, token] = [param(asked, 'prefix') ?? '', param(asked, 'continuation-token') ?? ''];
+  const limit = mostBuckets(asked);
+  const own = (await context.catalog.list(BUCKETS)).map(({ key, storedAt }) => ({
+    name: key.slice(BUCKETS.length),
+    at: storedAt,
+  }));
+  const shown = context.shelves.map(({ shelf }) => ({ name: shelf.bucket, at: new Date(0).toISOString() }));
+  const all = [...own, ...shown]
+    .filter(({ name }) => name.startsWith(prefix) && name > token && asked.mayRead(name))
+    .sort((one, other) => (one.name < other.name ? -1 : 1));
+  const page = all.slice(0, limit);
+  const buckets = page.map(({ name, at }) =>
+    element('Bucket', [
+      ...[element('Name', name), element('CreationDate', at)],
+      ...[element('BucketRegion', context.config.region), element('BucketArn', arnOf(name))],
+    ]),
   );
-  sendXml(asked, s3Document('ListAllMyBucketsResult', [ownerOf(), element('Buckets', buckets)]));
+  const next = all.length > page.length ? [element('ContinuationToken', page.at(-1)!.name)] : [];
+  const said = prefix === '' ? [] : [element('Prefix', prefix)];
+  sendXml(asked, s3Document('ListAllMyBucketsResult', [ownerOf(), element('Buckets', buckets), ...next, ...said]));
+}
+
+const arnOf = (bucket: string) => `arn:aws:s3:::${bucket}`;
+
+function mostBuckets(asked: Asked): number {
+  const text = param(asked, 'max-buckets');
+  if (text === undefined) return MOST_BUCKETS;
+  if (/^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= MOST_BUCKETS) return Number(text);
+  throw new S3Error(
+    'bad-request',
+    'InvalidArgument',
+    `Argument max-buckets must be an integer between 1 and ${MOST_BUCKETS}.`,
+    { extra: { ArgumentName: 'max-buckets', ArgumentValue: text.slice(0, 40) } },
+  );
 }
 
 /** There is one owner of all: the site. */
@@ -36,49 +69,63 @@ export function ownerOf(name = 'Owner'): Xml {
   return element(name, [element('ID', 'larder'), element('DisplayName', 'larder')]);
 }
 
+/** No two of dots and dashes that S3 forbids, and nothing that looks like an address of the Internet. */
+const isBucketName = (name: string) => NAME.test(name) && !/\.\.|\.-|-\./.test(name) && !ADDRESS.test(name);
+
 export async function createBucket(asked: Asked): Promise<void> {
   const { context, bucket, req } = asked;
-  if (!NAME.test(bucket) || bucket.includes('..') || ADDRESS.test(bucket))
-    throw new S3Error(
-      'bad-request',
-      'InvalidBucketName',
-      'a bucket has 3 to 63 small letters, digits, dots and dashes, and begins and ends with a letter or digit',
-      { extra: { BucketName: bucket.slice(0, 100) } },
-    );
+  if (!isBucketName(bucket))
+    throw new S3Error('bad-request', 'InvalidBucketName', 'The specified bucket is not valid.', {
+      extra: { BucketName: bucket.slice(0, 100) },
+    });
   const body = await readBody(req, MOST_DOCUMENT, 'bucket');
-  if (body.length > 0) readXml(body, 'CreateBucketConfiguration');
+  const tags = body.length > 0 ? tagsIn(readXml(body, 'CreateBucketConfiguration')) : [];
   const at = new Date(context.now()).toISOString();
-  const entry = { mediaType: 'application/json', headers: {}, origin: 'upload', storedAt: at, checkedAt: at };
+  const headers: Record<string, string> = tags.length > 0 ? { [TAGS]: JSON.stringify(tags) } : {};
+  const entry = { mediaType: 'application/json', headers, origin: 'upload', storedAt: at, checkedAt: at };
   const mark = await markOf(context);
   const isNew = await context.catalog.put({ ...entry, ...mark, key: bucketKey(bucket) }, { ifAbsent: true });
   // its owner is who asks, as there is one: AWS says 200 of that in its oldest region, and others 409
   if (!isNew)
-    throw new S3Error('conflict', 'BucketAlreadyOwnedByYou', 'there is such a bucket already', {
-      extra: { BucketName: bucket },
-    });
+    throw new S3Error(
+      'conflict',
+      'BucketAlreadyOwnedByYou',
+      'Your previous request to create the named bucket succeeded and you already own it.',
+      {
+        extra: { BucketName: bucket },
+      },
+    );
   context.log.info({ event: 'bucket', bucket, by: asked.identity?.name }, 'bucket made');
-  sendEmpty(asked, 200, { location: `/${bucket}` });
+  sendEmpty(asked, 200, { location: `/${bucket}`, 'x-amz-bucket-arn': arnOf(bucket) });
+}
+
+/** Tags that a bucket is made with. */
+function tagsIn({ Tags: set }: Parsed): TagPair[] {
+  return set === undefined ? [] : checkTags(tagPairs(set as Parsed | ''), MOST_BUCKET_TAGS, 'Bucket');
 }
 
 /** Throws `NoSuchBucket`. */
-export async function checkBucket({ catalog }: Pick<Context<S3Config>, 'catalog'>, bucket: string): Promise<void> {
-  if (await catalog.get(bucketKey(bucket))) return;
-  throw new S3Error('not-found', 'NoSuchBucket', 'there is no such bucket', {
+export async function checkBucket({ view, bucket }: Pick<Asked, 'view' | 'bucket'>): Promise<void> {
+  if (await view.exists()) return;
+  throw new S3Error('not-found', 'NoSuchBucket', 'The specified bucket does not exist.', {
     extra: { BucketName: bucket.slice(0, 100) },
   });
 }
 
 export async function headBucket(asked: Asked): Promise<void> {
-  await checkBucket(asked.context, asked.bucket);
-  sendEmpty(asked, 200, { 'x-amz-bucket-region': asked.context.config.region });
+  await checkBucket(asked);
+  sendEmpty(asked, 200, {
+    'x-amz-bucket-region': asked.context.config.region,
+    'x-amz-bucket-arn': arnOf(asked.bucket),
+  });
 }
 
 export async function deleteBucket(asked: Asked): Promise<void> {
   const { context, bucket } = asked;
-  await checkBucket(context, bucket);
+  await checkBucket(asked);
   const [held] = await context.catalog.keys(objectPrefix(bucket), { limit: 1 });
   if (held !== undefined)
-    throw new S3Error('conflict', 'BucketNotEmpty', 'there are objects in this bucket; delete them first');
+    throw new S3Error('conflict', 'BucketNotEmpty', 'The bucket you tried to delete is not empty.');
   for (const key of await context.catalog.keys(uploadPrefix(bucket))) await context.catalog.delete(key);
   await context.catalog.delete(bucketKey(bucket));
   context.log.info({ event: 'bucket-delete', bucket, by: asked.identity?.name }, 'bucket deleted');
@@ -87,8 +134,8 @@ export async function deleteBucket(asked: Asked): Promise<void> {
 
 /** us-east-1, the oldest, is said by silence. */
 export async function bucketLocation(asked: Asked): Promise<void> {
-  const { context, bucket } = asked;
-  await checkBucket(context, bucket);
+  const { context } = asked;
+  await checkBucket(asked);
   const { region } = context.config;
   const document = s3Document('LocationConstraint', []);
   const inner = region === 'us-east-1' ? '' : region;

@@ -1,19 +1,22 @@
 import { createHash } from 'node:crypto';
 import { baseUrl } from '../../shared/http/base-url.ts';
 import type { Entry } from '../../shared/model/entry.ts';
-import { type Asked, param, sendXml } from './asked.ts';
-import { checkBucket, markOf } from './buckets.ts';
+import { encodePath } from '../../shared/storage/sigv4.ts';
+import { type Asked, field, param, sendXml } from './asked.ts';
+import { ALGORITHMS, type Checksum, checksumIn, fieldOf, isValue, sentChecksum } from './body/checksums.ts';
+import { JOINABLE, joinChecksums } from './body/joined-checksum.ts';
+import { markOf } from './buckets.ts';
+import { checksumElements } from './checksum-elements.ts';
+import { checkedParts, readParts } from './completed-parts.ts';
+import { checkWriteConditions } from './conditions.ts';
 import { readDocument } from './delete-many.ts';
 import { S3Error } from './errors.ts';
 import { doneKey, donePrefix, objectKey } from './keys.ts';
-import { checkWriteConditions, stamped } from './objects.ts';
-import { malformed, readXml } from './read-xml.ts';
+import { stamped } from './objects.ts';
 import type { Turns } from './turns.ts';
-import { findUpload, forgetUpload, MOST_PARTS, partsOf, sameEtag, wishOf } from './uploads.ts';
+import { checksumOf, findUpload, forgetUpload, metadataIn, partsOf } from './uploads.ts';
 import { element, s3Document } from './xml.ts';
 
-/** Every part but the last has so many bytes at least (qfacts.html). */
-const LEAST_PART = 5 << 20;
 /** Milliseconds for which a completed upload answers again. */
 const REMEMBERED = 86_400_000;
 const DONE = '#done';
@@ -26,84 +29,108 @@ export async function completeUpload(asked: Asked, turns: Turns): Promise<void> 
   const { context, bucket, key } = asked;
   const id = param(asked, 'uploadId')!;
   const wanted = readParts(await readDocument(asked));
-  const etag = await turns.run(objectKey(bucket, key), async () => {
+  checkFinalFields(asked);
+  const { etag, checksum } = await turns.run(objectKey(bucket, key), async () => {
     const done = await context.catalog.get(doneKey(bucket, id));
-    if (done?.headers[DONE] === key) return done.etag!;
+    if (done?.headers[DONE] === key) return { etag: done.etag!, checksum: checksumIn(done.headers) };
     const upload = await findUpload(asked, id);
-    const parts = checkedParts(wanted, await partsOf(asked, id), context.config.objectBytes);
+    const parts = checkedParts(wanted, await partsOf(asked, id), checksumOf(upload));
+    checkSize(asked, parts);
+    const joined = await checkedChecksum(asked, upload, parts);
     checkWriteConditions(asked, await context.catalog.get(objectKey(bucket, key)));
-    return finish(asked, id, upload, parts);
+    return finish(asked, id, upload, parts, joined);
   });
   await sweep(asked);
-  const location = `${baseUrl(asked.req, context.publicUrl)}/${bucket}/${encodeURI(key)}`;
+  const location = `${baseUrl(asked.req, context.publicUrl)}/${bucket}/${encodePath(key)}`;
   const document = [
-    element('Location', location),
-    element('Bucket', bucket),
-    element('Key', key),
-    element('ETag', etag),
+    ...[element('Location', location), element('Bucket', bucket), element('Key', key), element('ETag', etag)],
+    ...checksumElements(checksum),
   ];
   sendXml(asked, s3Document('CompleteMultipartUploadResult', document));
 }
 
-function readParts(bytes: Buffer): { number: number; etag: string }[] {
-  const { Part: parts } = readXml(bytes, 'CompleteMultipartUpload');
-  if (!Array.isArray(parts) || parts.length === 0 || parts.length > MOST_PARTS) throw malformed();
-  return (parts as { PartNumber?: unknown; ETag?: unknown }[]).map(({ PartNumber: number, ETag: etag }) => {
-    if (typeof number !== 'string' || !/^\d{1,5}$/.test(number) || typeof etag !== 'string') throw malformed();
-    return { number: Number(number), etag };
-  });
+function checkSize(asked: Asked, parts: readonly Entry[]): void {
+  const size = parts.reduce((sum, part) => sum + part.size, 0);
+  if (size > asked.context.config.objectBytes)
+    throw new S3Error('too-large', 'EntityTooLarge', 'Your proposed upload exceeds the maximum allowed object size.');
+  const said = field(asked, 'x-amz-mp-object-size');
+  if (said === undefined || said === String(size)) return;
+  const message = /^-\d+$/.test(said)
+    ? `Value for x-amz-mp-object-size header is less than zero: '${said}'`
+    : /^\d+$/.test(said)
+      ? `The provided 'x-amz-mp-object-size' header value ${size} does not match what was computed: ${said}`
+      : `Value for x-amz-mp-object-size header is invalid: '${said.slice(0, 40)}'`;
+  throw new S3Error('bad-request', 'InvalidRequest', message);
 }
 
-function checkedParts(
-  wanted: readonly { number: number; etag: string }[],
-  held: ReadonlyMap<number, Entry>,
-  mostBytes: number,
-): Entry[] {
-  let before = 0;
-  let total = 0;
-  const parts = wanted.map(({ number, etag }) => {
-    if (number <= before) throw new S3Error('bad-request', 'InvalidPartOrder', 'parts have to be named in their order');
-    before = number;
-    const part = held.get(number);
-    if (!part || !sameEtag(part.etag!, etag))
-      throw new S3Error('bad-request', 'InvalidPart', 'a part is not here, or is another one than its ETag says', {
-        extra: { PartNumber: number },
-      });
-    total += part.size;
-    return part;
-  });
-  const small = parts.findIndex(({ size }, index) => size < LEAST_PART && index < parts.length - 1);
-  if (small >= 0)
-    throw new S3Error('bad-request', 'EntityTooSmall', `every part but the last has ${LEAST_PART} bytes at least`, {
-      extra: { ProposedSize: parts[small]!.size, MinSizeAllowed: LEAST_PART, PartNumber: wanted[small]!.number },
-    });
-  if (total > mostBytes) throw new S3Error('too-large', 'EntityTooLarge', `an object has at most ${mostBytes} bytes`);
-  return parts;
+function checkFinalFields(asked: Asked): void {
+  const given = ALGORITHMS.filter((one) => field(asked, fieldOf(one)) !== undefined);
+  if (given.length > 1)
+    throw new S3Error(
+      'bad-request',
+      'InvalidRequest',
+      'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.',
+    );
+}
+
+/** The checksum of the whole from those of the parts, held to what the client says of it. */
+async function checkedChecksum(asked: Asked, upload: Entry, parts: readonly Entry[]): Promise<Checksum | undefined> {
+  const { algorithm, type, isSaid } = checksumOf(upload);
+  const saidType = field(asked, 'x-amz-checksum-type')?.toUpperCase();
+  if (saidType !== undefined && saidType !== 'FULL_OBJECT' && saidType !== 'COMPOSITE')
+    throw new S3Error('bad-request', 'InvalidRequest', 'Value for x-amz-checksum-type header is invalid.');
+  if (isSaid && saidType !== undefined && saidType !== type)
+    throw new S3Error(
+      'bad-request',
+      'InvalidRequest',
+      `The upload was created using the ${type} checksum mode. The complete request must use the same checksum mode.`,
+    );
+  // an upload whose client chose none has the checksum that all of its parts came with, if it is one that can be joined
+  const common = isSaid ? algorithm : JOINABLE.find((one) => parts.every(({ headers }) => headers[fieldOf(one)]));
+  if (!common) return undefined;
+  const values = parts.map(({ headers, size }) => ({ value: headers[fieldOf(common)]!, size }));
+  const joined = await joinChecksums(common, type, values);
+  const said = field(asked, fieldOf(algorithm));
+  if (!isSaid || said === undefined) return joined;
+  if (!isValue(algorithm, said.replace(/-\d+$/, '')))
+    throw new S3Error('bad-request', 'InvalidRequest', `Value for ${fieldOf(algorithm)} header is invalid.`);
+  if (said !== joined.value && said !== joined.value.replace(/-\d+$/, ''))
+    throw new S3Error(
+      'bad-request',
+      'BadDigest',
+      `The ${algorithm} you specified did not match the calculated checksum.`,
+    );
+  return joined;
 }
 
 /** The object, then the word that it is done, then the upload goes: whenever we die, the same request again ends well. */
-async function finish(asked: Asked, id: string, upload: Entry, parts: readonly Entry[]): Promise<string> {
+async function finish(
+  asked: Asked,
+  id: string,
+  upload: Entry,
+  parts: readonly Entry[],
+  checksum: Checksum | undefined,
+): Promise<{ etag: string; checksum: Checksum | undefined }> {
   const { context, bucket, key } = asked;
   const sums = parts.map(({ etag }) => Buffer.from(etag!.replaceAll('"', ''), 'hex'));
   const etag = `"${createHash('md5').update(Buffer.concat(sums)).digest('hex')}-${parts.length}"`;
-  const { headers, mediaType } = wishOf(upload);
+  const { headers, mediaType } = metadataIn(upload);
+  const told = checksum ? sentChecksum(checksum) : {};
   const size = parts.reduce((sum, part) => sum + part.size, 0);
   const lists = parts.map(({ digest, size: bytes }) => ({ digest, size: bytes }));
   const { digest } = parts[0]!;
   const name = objectKey(bucket, key);
-  await context.catalog.put(
-    stamped(context.now(), { key: name, digest, size, mediaType, etag, headers, parts: lists }),
-  );
+  const object = { key: name, digest, size, mediaType, etag, headers: { ...headers, ...told }, parts: lists };
+  await context.catalog.put(stamped(context.now(), object));
   const mark = await markOf(context);
-  const done = { ...mark, key: doneKey(bucket, id), mediaType: 'done', etag, headers: { [DONE]: key } };
+  const done = { ...mark, key: doneKey(bucket, id), mediaType: 'done', etag, headers: { [DONE]: key, ...told } };
   await context.catalog.put(stamped(context.now(), done));
   await forgetUpload(asked, id);
-  return etag;
+  return { etag, checksum };
 }
 
 /** Forgets what was done days ago, some of it at a time. */
 async function sweep({ context, bucket }: Asked): Promise<void> {
-  await checkBucket(context, bucket);
   for (const { key, storedAt } of await context.catalog.list(donePrefix(bucket), { limit: 50 }))
     if (Date.parse(storedAt) < context.now() - REMEMBERED) await context.catalog.delete(key);
 }

@@ -1,11 +1,14 @@
-import { judgeConditions } from '../../shared/http/conditional.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import { type Asked, field, sendXml } from './asked.ts';
+import { checksumIn } from './body/checksums.ts';
 import { checkBucket } from './buckets.ts';
+import { checksumElements } from './checksum-elements.ts';
+import { checkWriteConditions, judge, preconditionFailed } from './conditions.ts';
 import { S3Error } from './errors.ts';
 import { objectKey } from './keys.ts';
 import { type Metadata, metadataOf, TAGS } from './metadata.ts';
-import { checkWriteConditions, findObject, preconditionFailed, stamped } from './objects.ts';
+import { stamped } from './objects.ts';
+import { checkVersion, findObject } from './read-object.ts';
 import type { Turns } from './turns.ts';
 import { element, s3Document } from './xml.ts';
 
@@ -14,40 +17,42 @@ export async function copySource(asked: Asked): Promise<{ entry: Entry; bucket: 
   const [path = '', version] = field(asked, 'x-amz-copy-source')!.split('?versionId=');
   const [bucket = '', ...rest] = decoded(path).replace(/^\//, '').split('/');
   const key = rest.join('/');
-  if (bucket === '' || key === '')
-    throw new S3Error('bad-request', 'InvalidArgument', 'x-amz-copy-source has to be <bucket>/<key>, encoded');
-  if (version !== undefined && version !== 'null')
-    throw new S3Error('not-found', 'NoSuchVersion', 'there are no versions here, but "null"');
-  const entry = await findObject({ context: asked.context, bucket, key });
-  const conditions = Object.fromEntries(
-    ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'].map((name) => [
-      name,
-      field(asked, `x-amz-copy-source-${name}`),
-    ]),
-  );
-  if (judgeConditions(conditions, entry) !== 'send') throw preconditionFailed();
+  if (bucket === '') throw badSource('Invalid copy source bucket name', path);
+  if (key === '') throw badSource('Invalid copy source object key', path);
+  checkVersion(version);
+  asked.checkRead(bucket);
+  const view = asked.views(bucket);
+  const entry = await findObject({ view, bucket, key });
+  if (judge(asked, entry, 'x-amz-copy-source-') !== 'send') throw preconditionFailed();
   return { entry, bucket, key };
+}
+
+function badSource(message: string, value: string, cause?: unknown): S3Error {
+  return new S3Error('bad-request', 'InvalidArgument', message, {
+    cause,
+    extra: { ArgumentName: 'x-amz-copy-source', ArgumentValue: value.slice(0, 200) },
+  });
 }
 
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch (cause) {
-    throw new S3Error('bad-request', 'InvalidArgument', 'x-amz-copy-source is not encoded as an address is', { cause });
+    throw badSource('Invalid copy source encoding', text, cause);
   }
 }
 
 /** A copy is one more name: no bytes move (API_CopyObject.html). */
 export async function copyObject(asked: Asked, turns: Turns): Promise<void> {
   const { context, bucket, key } = asked;
-  await checkBucket(context, bucket);
+  await checkBucket(asked);
   const source = await copySource(asked);
   const replaces = directive(asked, 'x-amz-metadata-directive') === 'REPLACE';
   if (!replaces && source.bucket === bucket && source.key === key && !field(asked, 'x-amz-tagging-directive'))
     throw new S3Error(
       'bad-request',
       'InvalidRequest',
-      'an object can be copied to itself only with other metadata, tags or storage class',
+      "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
     );
   const { mediaType, headers } = keptMetadata(asked, source.entry, replaces);
   const name = objectKey(bucket, key);
@@ -65,7 +70,13 @@ export async function copyObject(asked: Asked, turns: Turns): Promise<void> {
     checkWriteConditions(asked, await context.catalog.get(name));
     await context.catalog.put(entry);
   });
-  sendXml(asked, s3Document('CopyObjectResult', [element('LastModified', entry.storedAt), element('ETag', etag!)]));
+  sendXml(
+    asked,
+    s3Document('CopyObjectResult', [
+      ...[element('LastModified', entry.storedAt), element('ETag', etag!)],
+      ...checksumElements(checksumIn(headers)),
+    ]),
+  );
 }
 
 function keptMetadata(asked: Asked, source: Entry, replaces: boolean): Metadata {
@@ -84,5 +95,10 @@ function keptMetadata(asked: Asked, source: Entry, replaces: boolean): Metadata 
 function directive(asked: Asked, name: string): string {
   const said = field(asked, name) ?? 'COPY';
   if (said === 'COPY' || said === 'REPLACE') return said;
-  throw new S3Error('bad-request', 'InvalidArgument', `${name} is COPY or REPLACE`);
+  throw new S3Error(
+    'bad-request',
+    'InvalidArgument',
+    `Unknown ${name.includes('tagging') ? 'tagging' : 'metadata'} directive.`,
+    { extra: { ArgumentName: name, ArgumentValue: said.slice(0, 100) } },
+  );
 }

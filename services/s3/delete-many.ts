@@ -16,17 +16,21 @@ export async function readDocument(asked: Asked, mostBytes = MOST_DOCUMENT): Pro
   const bytes = await readBody(asked.req, mostBytes, 'document');
   const said = field(asked, 'content-md5');
   if (said !== undefined && createHash('md5').update(bytes).digest('base64') !== said)
-    throw new S3Error('bad-request', 'BadDigest', 'the body is not what its Content-MD5 says');
+    throw new S3Error('bad-request', 'BadDigest', 'The Content-MD5 you specified did not match what we received.');
   const { payload } = asked;
   if (payload.kind === 'signed' && createHash('sha256').update(bytes).digest('hex') !== payload.sha256)
-    throw new S3Error('bad-request', 'XAmzContentSHA256Mismatch', 'the body is not what its x-amz-content-sha256 says');
+    throw new S3Error(
+      'bad-request',
+      'XAmzContentSHA256Mismatch',
+      "The provided 'x-amz-content-sha256' header does not match what was computed.",
+    );
   return bytes;
 }
 
 /** Up to 1,000 objects at once (API_DeleteObjects.html); those that are not there are deleted as well. */
 export async function deleteObjects(asked: Asked, turns: Turns): Promise<void> {
   const { context, bucket } = asked;
-  await checkBucket(context, bucket);
+  await checkBucket(asked);
   const { Object: objects, Quiet: quiet } = readXml(await readDocument(asked), 'Delete');
   if (!Array.isArray(objects) || objects.length === 0 || objects.length > MOST_KEYS) throw malformed();
   const answers: Xml[] = [];

@@ -1,9 +1,9 @@
 import type { Entry } from '../../shared/model/entry.ts';
 import { encodePath } from '../../shared/storage/sigv4.ts';
 import { type Asked, has, numberIn, param, sendXml } from './asked.ts';
+import { checksumIn } from './body/checksums.ts';
 import { checkBucket, ownerOf } from './buckets.ts';
 import { S3Error } from './errors.ts';
-import { objectPrefix } from './keys.ts';
 import { element, s3Document, type Xml } from './xml.ts';
 
 const MOST = 1000;
@@ -19,16 +19,20 @@ interface Wish {
   limit: number;
 }
 
+interface Listed {
+  key: string;
+  entry: Entry;
+}
+
 interface Page {
-  objects: Entry[];
+  objects: Listed[];
   prefixes: string[];
   /** Of the last key or common prefix that was given; set when there is more. */
   next?: string;
 }
 
 /** Objects of a bucket in the order of their keys' bytes; with a delimiter, what shares a beginning as one. */
-async function pageOf({ context, bucket }: Asked, { prefix, delimiter, after, limit }: Wish): Promise<Page> {
-  const base = objectPrefix(bucket);
+async function pageOf({ view }: Asked, { prefix, delimiter, after, limit }: Wish): Promise<Page> {
   const page: Page = { objects: [], prefixes: [] };
   let last = '';
   let cursor = skip(after, prefix, delimiter);
@@ -37,14 +41,14 @@ async function pageOf({ context, bucket }: Asked, { prefix, delimiter, after, li
     const given = page.objects.length + page.prefixes.length;
     // one more, to know whether there is any; few where the next of them may be passed over
     const size = Math.min(delimiter ? FEW : MOST, limit - given) + 1;
-    const rows = await context.catalog.list(base + prefix, { after: cursor ? base + cursor : undefined, limit: size });
+    const rows = await view.list(prefix, { after: cursor || undefined, limit: size });
     let skipped = false;
-    for (const entry of rows) {
-      const key = entry.key.slice(base.length);
+    for (const row of rows) {
+      const { key } = row;
       if (page.objects.length + page.prefixes.length === limit) return { ...page, next: last };
       const end = delimiter ? key.indexOf(delimiter, prefix.length) : -1;
       if (end < 0) {
-        page.objects.push(entry);
+        page.objects.push(row);
         last = key;
         cursor = key;
         continue;
@@ -68,7 +72,10 @@ function skip(after: string, prefix: string, delimiter: string): string {
 
 /** GET of a bucket (API_ListObjects.html, API_ListObjectsV2.html, API_ListObjectVersions.html). */
 export async function listObjects(asked: Asked): Promise<void> {
-  await checkBucket(asked.context, asked.bucket);
+  await checkBucket(asked);
+  // Ceph's word for lists in whatever order is quickest: ours are always in order
+  if (param(asked, 'allow-unordered') === 'true' && param(asked, 'delimiter'))
+    throw new S3Error('bad-request', 'InvalidArgument', 'a list without order cannot have a delimiter');
   if (has(asked, 'versions')) return listVersions(asked);
   if (param(asked, 'list-type') === '2') return listV2(asked);
   return listV1(asked);
@@ -78,19 +85,19 @@ async function listV1(asked: Asked): Promise<void> {
   const wish = wishOf(asked, param(asked, 'marker') ?? '');
   const page = await pageOf(asked, wish);
   const shown = encoderOf(asked);
-  // without a delimiter the last key is the marker, and S3 does not say it
-  const next = page.next !== undefined && wish.delimiter ? [element('NextMarker', shown(page.next))] : [];
+  // AWS says it only where there is a delimiter; all other servers say it always, and it harms nobody
+  const next = page.next !== undefined ? [element('NextMarker', shown(page.next))] : [];
   const head = [element('Marker', shown(param(asked, 'marker') ?? '')), ...next];
   sendXml(
     asked,
-    s3Document('ListBucketResult', [...common(asked, wish, page), ...head, ...contents(page, shown, true)]),
+    s3Document('ListBucketResult', [...common(asked, wish, page, true), ...head, ...contents(page, shown, true)]),
   );
 }
 
 async function listV2(asked: Asked): Promise<void> {
   const token = param(asked, 'continuation-token');
   const startAfter = param(asked, 'start-after');
-  const wish = wishOf(asked, token !== undefined ? readToken(token) : (startAfter ?? ''));
+  const wish = wishOf(asked, token ? readToken(token) : (startAfter ?? ''));
   const page = await pageOf(asked, wish);
   const shown = encoderOf(asked);
   const head = [element('KeyCount', page.objects.length + page.prefixes.length)];
@@ -112,8 +119,8 @@ async function listVersions(asked: Asked): Promise<void> {
   const head = [element('KeyMarker', shown(param(asked, 'key-marker') ?? '')), element('VersionIdMarker', '')];
   if (page.next !== undefined)
     head.push(element('NextKeyMarker', shown(page.next)), element('NextVersionIdMarker', 'null'));
-  const versions = page.objects.map((entry) =>
-    element('Version', [...factsOf(entry, shown), element('VersionId', 'null'), element('IsLatest', true), ownerOf()]),
+  const versions = page.objects.map((listed) =>
+    element('Version', [...factsOf(listed, shown), element('VersionId', 'null'), element('IsLatest', true), ownerOf()]),
   );
   sendXml(
     asked,
@@ -130,12 +137,13 @@ function wishOf(asked: Asked, after: string): Wish {
   };
 }
 
-function common(asked: Asked, { prefix, delimiter, limit }: Wish, page: Page): Xml[] {
+/** @param plainPrefix boto3 decodes all names of version 1 but this one */
+function common(asked: Asked, { prefix, delimiter, limit }: Wish, page: Page, plainPrefix = false): Xml[] {
   const shown = encoderOf(asked);
   const coding = param(asked, 'encoding-type');
   return [
     element('Name', asked.bucket),
-    element('Prefix', shown(prefix)),
+    element('Prefix', plainPrefix ? prefix : shown(prefix)),
     ...(delimiter ? [element('Delimiter', shown(delimiter))] : []),
     ...(coding ? [element('EncodingType', coding)] : []),
     element('MaxKeys', limit),
@@ -144,8 +152,8 @@ function common(asked: Asked, { prefix, delimiter, limit }: Wish, page: Page): X
 }
 
 function contents(page: Page, shown: (text: string) => string, withOwner: boolean): Xml[] {
-  const objects = page.objects.map((entry) =>
-    element('Contents', [...factsOf(entry, shown), ...(withOwner ? [ownerOf()] : [])]),
+  const objects = page.objects.map((listed) =>
+    element('Contents', [...factsOf(listed, shown), ...(withOwner ? [ownerOf()] : [])]),
   );
   return [...objects, ...prefixesOf(page, shown)];
 }
@@ -154,13 +162,14 @@ function prefixesOf({ prefixes }: Page, shown: (text: string) => string): Xml[] 
   return prefixes.map((prefix) => element('CommonPrefixes', [element('Prefix', shown(prefix))]));
 }
 
-function factsOf({ key, etag, size, storedAt }: Entry, shown: (text: string) => string): Xml[] {
-  const name = key.slice(key.indexOf('/', 'object/'.length) + 1);
+function factsOf({ key, entry }: Listed, shown: (text: string) => string): Xml[] {
+  const checksum = checksumIn(entry.headers);
   return [
-    element('Key', shown(name)),
-    element('LastModified', storedAt),
-    element('ETag', etag!),
-    element('Size', size),
+    element('Key', shown(key)),
+    element('LastModified', entry.storedAt),
+    element('ETag', entry.etag!),
+    ...(checksum ? [element('ChecksumAlgorithm', checksum.algorithm), element('ChecksumType', checksum.type)] : []),
+    element('Size', entry.size),
     element('StorageClass', 'STANDARD'),
   ];
 }
@@ -170,7 +179,7 @@ export function encoderOf(asked: Asked): (text: string) => string {
   const coding = param(asked, 'encoding-type');
   if (coding === undefined || coding === '') return (text) => text;
   if (coding === 'url') return encodePath;
-  throw new S3Error('bad-request', 'InvalidArgument', 'encoding-type can only be "url"');
+  throw new S3Error('bad-request', 'InvalidArgument', 'Invalid Encoding Method specified in Request');
 }
 
 const tokenOf = (key: string) => Buffer.from(key).toString('base64url');
@@ -178,6 +187,6 @@ const tokenOf = (key: string) => Buffer.from(key).toString('base64url');
 function readToken(token: string): string {
   const key = Buffer.from(token, 'base64url').toString('utf8');
   if (tokenOf(key) !== token || key === '')
-    throw new S3Error('bad-request', 'InvalidArgument', 'the continuation token is none of ours');
+    throw new S3Error('bad-request', 'InvalidArgument', 'The continuation token provided is incorrect');
   return key;
 }

@@ -28,5 +28,19 @@ export function readXml(bytes: Buffer, root: string): Parsed {
 }
 
 export function malformed(): S3Error {
-  return new S3Error('bad-request', 'MalformedXML', 'the XML is not well-formed, or not what this request takes');
+  return new S3Error(
+    'bad-request',
+    'MalformedXML',
+    'The XML you provided was not well-formed or did not validate against our published schema.',
+  );
+}
+
+/** The `<Tag>`s of an element. Throws `MalformedXML`. */
+export function tagPairs(set: Parsed | ''): [string, string][] {
+  const tags = (set || { Tag: [] }).Tag ?? [];
+  if (!Array.isArray(tags)) throw malformed();
+  return (tags as Parsed[]).map(({ Key: name, Value: value = '' }) => {
+    if (typeof name !== 'string' || typeof value !== 'string') throw malformed();
+    return [name, value];
+  });
 }

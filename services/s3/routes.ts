@@ -3,33 +3,47 @@ import type { Context } from '../../shared/service/service.ts';
 import { parseAddress } from './address.ts';
 import { admit } from './admission.ts';
 import { type Asked, field, has } from './asked.ts';
+import { getAttributes } from './attributes.ts';
 import { bucketLocation, createBucket, deleteBucket, headBucket, listBuckets } from './buckets.ts';
 import { completeUpload } from './complete.ts';
 import type { S3Config } from './config.ts';
 import { copyObject } from './copy.ts';
 import { deleteObjects } from './delete-many.ts';
 import { S3Error } from './errors.ts';
+import { postObject } from './form/post-object.ts';
 import { KeyRing, patternOf, type Signer } from './key-ring.ts';
+import { listParts, listUploads } from './list-uploads.ts';
 import { listObjects } from './lists.ts';
-import { deleteObject, getObject, putObject } from './objects.ts';
+import { deleteObject, putObject } from './objects.ts';
+import { getObject } from './read-object.ts';
 import { bucketSetting, isBucketSetting, notThere, objectAcl } from './subresources.ts';
 import { deleteTags, getTags, putTags } from './tagging.ts';
 import { Turns } from './turns.ts';
-import { abortUpload, createUpload, listParts, listUploads, putPart } from './uploads.ts';
+import { sweepUploads } from './upload-sweep.ts';
+import { abortUpload, createUpload, putPart } from './uploads.ts';
+import { checkWritable, viewsOf } from './views.ts';
 
 /** All that is asked of S3: one address, and what it means is in its method, its query and its fields. */
 export function routes(context: Context<S3Config>): RequestHandler {
   const ring = new KeyRing(context);
   const open = context.config.public.map(patternOf);
   const turns = new Turns();
+  const views = viewsOf(context);
+  sweepUploads(context);
   return async (req, res, next) => {
     try {
       const address = parseAddress(req, context.config.domains);
       const { bucket = '', key = '' } = address;
       const { signer, payload } = await admit(ring, req, address, context.now());
-      checkAccess(signer, req.method, bucket, open);
       const identity = signer && { id: signer.id, name: signer.name };
-      const asked: Asked = { context, req, res, address, bucket, key, identity, payload };
+      const check = (action: Action, of: string, by = signer) => checkAccess(by, action, of, open);
+      const asked: Asked = {
+        ...{ context, req, res, address, bucket, key, identity, payload, views, view: views(bucket) },
+        checkRead: (of) => check('read', of),
+        mayRead: (of) => isAllowed(signer, 'read', of, open),
+      };
+      if (isForm(asked)) return await postObject(asked, turns, ring, (by) => check('write', bucket, by));
+      check(req.method === 'GET' || req.method === 'HEAD' ? 'read' : 'write', bucket);
       if (bucket === '') await onSite(asked);
       else if (key === '') await onBucket(asked, turns);
       else await onObject(asked, turns);
@@ -39,14 +53,25 @@ export function routes(context: Context<S3Config>): RequestHandler {
   };
 }
 
-function checkAccess(signer: Signer | undefined, method: string, bucket: string, open: readonly RegExp[]): void {
-  const action = method === 'GET' || method === 'HEAD' ? 'read' : 'write';
+type Action = 'read' | 'write';
+
+function isAllowed(signer: Signer | undefined, action: Action, bucket: string, open: readonly RegExp[]): boolean {
   const isOpen = action === 'read' && bucket !== '' && open.some((one) => one.test(bucket));
-  if (isOpen || signer?.may(action, bucket)) return;
-  const message = signer
+  return isOpen || signer?.may(action, bucket) === true;
+}
+
+function checkAccess(signer: Signer | undefined, action: Action, bucket: string, open: readonly RegExp[]): void {
+  if (isAllowed(signer, action, bucket, open)) return;
+  const hint = signer
     ? `the key of "${signer.name}" may not ${action} here`
     : 'this needs a signature; "larder token create <name> --write --s3" makes an access key';
-  throw new S3Error('forbidden', 'AccessDenied', message);
+  throw new S3Error('forbidden', 'AccessDenied', `Access Denied: ${hint}`);
+}
+
+/** A form brings its own signature among its fields. */
+function isForm({ req, bucket, key, identity, address }: Asked): boolean {
+  const isPlain = identity === undefined && address.query.length === 0;
+  return req.method === 'POST' && bucket !== '' && key === '' && isPlain;
 }
 
 async function onSite(asked: Asked): Promise<void> {
@@ -55,6 +80,7 @@ async function onSite(asked: Asked): Promise<void> {
 }
 
 async function onBucket(asked: Asked, turns: Turns): Promise<void> {
+  if (changes(asked)) checkWritable(asked.view, asked.bucket);
   if (isBucketSetting(asked)) return bucketSetting(asked);
   switch (asked.req.method) {
     case 'GET':
@@ -75,16 +101,19 @@ async function onBucket(asked: Asked, turns: Turns): Promise<void> {
 }
 
 async function onObject(asked: Asked, turns: Turns): Promise<void> {
+  if (changes(asked)) checkWritable(asked.view, asked.bucket);
   const { method } = asked.req;
   if (has(asked, 'acl')) return objectAcl(asked);
   if (has(asked, 'tagging')) return onTags(asked, turns);
   switch (method) {
     case 'GET':
     case 'HEAD':
-      if (['torrent', 'retention', 'legal-hold', 'attributes'].some((name) => has(asked, name))) throw notThere();
+      if (has(asked, 'attributes')) return getAttributes(asked);
+      if (['torrent', 'retention', 'legal-hold'].some((name) => has(asked, name))) throw notThere();
       return method === 'GET' && has(asked, 'uploadId') ? listParts(asked) : getObject(asked);
     case 'PUT':
-      if (has(asked, 'uploadId')) return putPart(asked);
+      if (has(asked, 'uploadId') && has(asked, 'partNumber')) return putPart(asked);
+      if (has(asked, 'uploadId') || has(asked, 'partNumber')) throw notAllowed();
       return field(asked, 'x-amz-copy-source') === undefined ? putObject(asked, turns) : copyObject(asked, turns);
     case 'DELETE':
       return has(asked, 'uploadId') ? abortUpload(asked) : deleteObject(asked, turns);
@@ -105,6 +134,8 @@ async function onTags(asked: Asked, turns: Turns): Promise<void> {
   throw notAllowed();
 }
 
+const changes = ({ req: { method } }: Asked) => method !== 'GET' && method !== 'HEAD';
+
 function notAllowed(): S3Error {
-  return new S3Error('unsupported', 'MethodNotAllowed', 'this method is not for this address');
+  return new S3Error('unsupported', 'MethodNotAllowed', 'The specified method is not allowed against this resource.');
 }

@@ -1,7 +1,10 @@
 import { type Asked, has, sendEmpty, sendXml } from './asked.ts';
 import { checkBucket, ownerOf } from './buckets.ts';
 import { S3Error } from './errors.ts';
-import { findObject } from './objects.ts';
+import { bucketKey } from './keys.ts';
+import { checkTags, MOST_BUCKET_TAGS, TAGS, tagsIn } from './metadata.ts';
+import { findObject } from './read-object.ts';
+import { readTags, sendTags } from './tagging.ts';
 import { element, s3Document } from './xml.ts';
 
 /** What no bucket here has, and how S3 says so: tools ask for these before they do anything. */
@@ -11,11 +14,9 @@ const ABSENT: Record<string, string> = {
   lifecycle: 'NoSuchLifecycleConfiguration',
   encryption: 'ServerSideEncryptionConfigurationNotFoundError',
   'object-lock': 'ObjectLockConfigurationNotFoundError',
-  tagging: 'NoSuchTagSet',
   website: 'NoSuchWebsiteConfiguration',
   replication: 'ReplicationConfigurationNotFoundError',
   publicAccessBlock: 'NoSuchPublicAccessBlockConfiguration',
-  ownershipControls: 'OwnershipControlsNotFoundError',
 };
 /** Settings that are there and say nothing. */
 const EMPTY: Record<string, string> = {
@@ -24,7 +25,19 @@ const EMPTY: Record<string, string> = {
   notification: 'NotificationConfiguration',
   accelerate: 'AccelerateConfiguration',
 };
-const OTHERS = ['acl', 'requestPayment', 'policyStatus', 'analytics', 'inventory', 'metrics', 'intelligent-tiering'];
+/** What AWS says of every bucket that nobody changed: lists of access are of no use. */
+const OWNED = element('Rule', [element('ObjectOwnership', 'BucketOwnerEnforced')]);
+const OTHERS = [
+  'acl',
+  'tagging',
+  'ownershipControls',
+  'requestPayment',
+  'policyStatus',
+  'analytics',
+  'inventory',
+  'metrics',
+  'intelligent-tiering',
+];
 const ALL = [...Object.keys(ABSENT), ...Object.keys(EMPTY), ...OTHERS];
 
 /** True for a request about the settings of a bucket. */
@@ -33,11 +46,13 @@ export function isBucketSetting(asked: Asked): boolean {
 }
 
 export async function bucketSetting(asked: Asked): Promise<void> {
-  const { req, context, bucket } = asked;
-  await checkBucket(context, bucket);
+  const { req } = asked;
+  await checkBucket(asked);
   // a canned one says what is so already: the site's keys are what decides
   if (has(asked, 'acl')) return req.method === 'GET' ? sendXml(asked, accessList()) : sendEmpty(asked, 200);
+  if (has(asked, 'tagging')) return bucketTagging(asked);
   if (req.method !== 'GET') throw notThere();
+  if (has(asked, 'ownershipControls')) return sendXml(asked, s3Document('OwnershipControls', [OWNED]));
   const absent = Object.keys(ABSENT).find((name) => has(asked, name));
   if (absent) throw new S3Error('not-found', ABSENT[absent]!, `this bucket has no such setting (${absent})`);
   const empty = Object.keys(EMPTY).find((name) => has(asked, name));
@@ -45,6 +60,20 @@ export async function bucketSetting(asked: Asked): Promise<void> {
   if (has(asked, 'requestPayment'))
     return sendXml(asked, s3Document('RequestPaymentConfiguration', [element('Payer', 'BucketOwner')]));
   throw notThere();
+}
+
+/** GET, PUT and DELETE `?tagging` of a bucket (API_PutBucketTagging.html). */
+async function bucketTagging(asked: Asked): Promise<void> {
+  const { req, context, bucket } = asked;
+  const entry = await context.catalog.get(bucketKey(bucket));
+  const { [TAGS]: _old, ...headers } = entry?.headers ?? {};
+  if (req.method === 'GET') {
+    if (entry?.headers[TAGS] !== undefined) return sendTags(asked, tagsIn(entry.headers));
+    throw new S3Error('not-found', 'NoSuchTagSet', 'The TagSet does not exist.', { extra: { BucketName: bucket } });
+  }
+  const tags = req.method === 'PUT' ? JSON.stringify(checkTags(await readTags(asked), MOST_BUCKET_TAGS, 'Bucket')) : '';
+  await context.catalog.put({ ...entry!, headers: tags === '' ? headers : { ...headers, [TAGS]: tags } });
+  sendEmpty(asked, 204);
 }
 
 export async function objectAcl(asked: Asked): Promise<void> {
@@ -64,5 +93,10 @@ function accessList(): string {
 }
 
 export function notThere(): S3Error {
-  return new S3Error('unsupported', 'NotImplemented', 'this is not to be had here', { status: 501 });
+  return new S3Error(
+    'unsupported',
+    'NotImplemented',
+    'A header you provided implies functionality that is not implemented.',
+    { status: 501 },
+  );
 }

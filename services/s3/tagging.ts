@@ -2,29 +2,40 @@ import { type Asked, sendEmpty, sendXml } from './asked.ts';
 import { readDocument } from './delete-many.ts';
 import { objectKey } from './keys.ts';
 import { checkTags, TAGS, type TagPair, tagsIn } from './metadata.ts';
-import { findObject } from './objects.ts';
-import { malformed, type Parsed, readXml } from './read-xml.ts';
+import { findObject } from './read-object.ts';
+import { malformed, type Parsed, readXml, tagPairs } from './read-xml.ts';
 import type { Turns } from './turns.ts';
 import { element, s3Document } from './xml.ts';
 
 /** GET `?tagging` (API_GetObjectTagging.html). */
 export async function getTags(asked: Asked): Promise<void> {
   const { headers } = await findObject(asked);
-  const tags = tagsIn(headers).map(([name, value]) => element('Tag', [element('Key', name), element('Value', value)]));
+  sendTags(asked, tagsIn(headers));
+}
+
+export function sendTags(asked: Asked, pairs: readonly TagPair[]): void {
+  const tags = pairs.map(([name, value]) => element('Tag', [element('Key', name), element('Value', value)]));
   sendXml(asked, s3Document('Tagging', [element('TagSet', tags)]));
 }
 
 /** PUT `?tagging` (API_PutObjectTagging.html). */
 export async function putTags(asked: Asked, turns: Turns): Promise<void> {
-  const { TagSet: set } = readXml(await readDocument(asked), 'Tagging');
-  const tags = ((set as Parsed | '' | undefined) || { Tag: [] }).Tag ?? [];
-  if (set === undefined || !Array.isArray(tags)) throw malformed();
-  const pairs = (tags as Parsed[]).map(({ Key: name, Value: value = '' }): TagPair => {
-    if (typeof name !== 'string' || typeof value !== 'string') throw malformed();
-    return [name, value];
-  });
+  const pairs = await readTags(asked);
   await change(asked, turns, JSON.stringify(checkTags(pairs)));
   sendEmpty(asked, 200);
+}
+
+/** The tags of a document that came as a body. Throws `MalformedXML`. */
+export async function readTags(asked: Asked): Promise<TagPair[]> {
+  return tagsOf(readXml(await readDocument(asked), 'Tagging'));
+}
+
+/** The same, held to what tags of an object may be. Throws `InvalidTag`. */
+export const checkedTagsIn = (document: Parsed) => checkTags(tagsOf(document));
+
+function tagsOf({ TagSet: set }: Parsed): TagPair[] {
+  if (set === undefined) throw malformed();
+  return tagPairs(set as Parsed | '');
 }
 
 export async function deleteTags(asked: Asked, turns: Turns): Promise<void> {

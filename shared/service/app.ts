@@ -20,6 +20,7 @@ import type { Passthrough } from '../upstream/passthrough.ts';
 import { withRetry } from '../upstream/retry.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Context, Service } from './service.ts';
+import type { OpenShelf } from './shelf.ts';
 
 export interface AppOptions {
   /** The service's own settings, as its schema parsed them. */
@@ -31,6 +32,7 @@ export interface AppOptions {
   passthrough: Passthrough;
   now(): number;
   publicUrl?: string;
+  shelves?: readonly OpenShelf[];
 }
 
 /** The same settings with nobody to ask. Tools that run a service on loopback may always read. */
@@ -79,6 +81,7 @@ export async function createServiceApp(service: Service<unknown>, options: AppOp
     ask: askUnkept(upstream),
     grants: new Grants(store.objects, { now }),
     passthrough: isAirgapped ? airgappedPassthrough : options.passthrough,
+    shelves: options.shelves ?? [],
     workDir,
     atClose: (end) => void ends.push(end),
   };

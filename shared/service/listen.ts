@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { MirrorError } from '../model/errors.ts';
 
@@ -21,6 +21,10 @@ export async function listen(
     { maxHeaderSize: MOST_HEADER_BYTES, requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 75_000 },
     handler,
   );
+  server.on('checkContinue', (req, res) => {
+    continueWhenRead(req, res);
+    handler(req, res);
+  });
   // an upload may take hours; a connection on which nothing moves may not
   server.setTimeout(300_000);
   await new Promise<void>((resolve, reject) => {
@@ -30,6 +34,24 @@ export async function listen(
   const { address: host, family, port } = server.address() as AddressInfo;
   const shown = family === 'IPv6' ? `[${host}]` : host;
   return { url: `http://${shown}:${port}`, drain: (milliseconds) => drain(server, milliseconds) };
+}
+
+/**
+ * Who sends `Expect: 100-continue` wants to hear a no before a long body: the word to go on is said when somebody reads.
+ * RFC 9110 §10.1.1: "A server that responds with a final status code instead of reading the entire request content
+ * SHOULD indicate whether it intends to close the connection".
+ */
+function continueWhenRead(req: IncomingMessage, res: ServerResponse): void {
+  const read = req.read.bind(req);
+  res.shouldKeepAlive = false;
+  req.read = (size) => {
+    req.read = read;
+    if (!res.headersSent) {
+      res.writeContinue();
+      res.shouldKeepAlive = true;
+    }
+    return read(size);
+  };
 }
 
 async function drain(server: Server, milliseconds: number): Promise<void> {

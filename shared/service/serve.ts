@@ -8,10 +8,13 @@ import { adminApp } from './admin.ts';
 import { type AppOptions, createServiceApp, type RunningService } from './app.ts';
 import { type Listening, listen } from './listen.ts';
 import type { Service } from './service.ts';
+import type { OpenShelf } from './shelf.ts';
 
 export interface SuiteOptions {
   config: Config;
   services: readonly Service<unknown>[];
+  /** All services that there are, also those that do not run here: what they hold can be shown. */
+  known?: readonly Service<unknown>[];
   telemetry: Telemetry;
   now(): number;
   version: string;
@@ -54,6 +57,12 @@ export function outward(
   };
 }
 
+function shelvesOf(services: readonly Service<unknown>[], store: Store): OpenShelf[] {
+  return services.flatMap(({ name, shelves = [] }) =>
+    shelves.map((shelf) => ({ shelf, catalog: store.catalog(name), blobs: store.blobs })),
+  );
+}
+
 /** Starts services and the second port. What was opened is closed again when one of them cannot start. */
 export async function serve(options: SuiteOptions): Promise<RunningSuite> {
   const { config, telemetry, now, version } = options;
@@ -86,6 +95,7 @@ export async function serve(options: SuiteOptions): Promise<RunningSuite> {
         telemetry,
         now,
         publicUrl,
+        shelves: shelvesOf(options.known ?? options.services, store),
         ...outward(config, version, now),
       });
       services.push({ ...running, url: '' });

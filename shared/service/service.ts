@@ -15,6 +15,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { HttpOrigins } from '../upstream/http-upstream.ts';
 import type { Passthrough } from '../upstream/passthrough.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { OpenShelf, Shelf } from './shelf.ts';
 
 /** What a service is given to live in. */
 export interface Context<C> {
@@ -42,6 +43,8 @@ export interface Context<C> {
   ask: AskUnkept;
   /** Leave to do one thing, for addresses. */
   grants: Grants;
+  /** What services of this house hold, for the one that shows it as buckets. */
+  shelves: readonly OpenShelf[];
   /** A folder of this service's own for temporary files; swept at start. */
   workDir: string;
   /** Has something ended when the service ends, after its last request: uploads that are under way, timers. */
@@ -123,6 +126,8 @@ export interface Service<C> {
   routes(context: Context<C>): RequestHandler | Router | Promise<RequestHandler | Router>;
   renderError(error: MirrorError): RenderedError;
   bundling?: Bundling<C>;
+  /** What it holds as buckets that are only read. */
+  shelves?: readonly Shelf[];
   /** The one line that points its client here, printed at start. */
   clientHint(url: string): string;
 }

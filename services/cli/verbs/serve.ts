@@ -15,7 +15,7 @@ export function register(program: Command): void {
     .action(async (names: string[], _options, command: Command) => {
       const session = await openSession(command, { server: true });
       const services = chosen(session, names);
-      const suite = await serve({ ...session, services, version: version() });
+      const suite = await serve({ ...session, services, known: session.services, version: version() });
       process.stdout.write(startBlock(session, suite));
       await stopped(session.signal);
       session.telemetry.log.info({ event: 'stop' }, 'finishing what is under way');

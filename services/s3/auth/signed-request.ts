@@ -28,27 +28,55 @@ const WEEK = 604_800;
 /**
  * Reads Signature Version 4 off a request, from its `Authorization` or from its query
  * (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html). Undefined when there is
- * none. Throws in S3's words for one that is not complete.
+ * none. Throws in AWS's own words for one that is not complete: people look for these.
  */
 export function readSignedRequest(headers: Fields, query: Query): SignedRequest | undefined {
   const { authorization } = headers;
   const inQuery = queryValue(query, 'X-Amz-Algorithm');
   if (authorization?.startsWith(ALGORITHM)) {
-    if (inQuery !== undefined) throw invalid('InvalidArgument', 'only one way of authentication is allowed');
+    if (inQuery !== undefined)
+      throw invalid(
+        'InvalidArgument',
+        'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
+      );
     return fromHeader(authorization, headers);
   }
   return inQuery === undefined ? undefined : fromQuery(inQuery, query);
 }
 
 function fromHeader(authorization: string, headers: Fields): SignedRequest {
-  const part = (name: string) => new RegExp(`${name}=([^,\\s]+)`).exec(authorization)?.[1];
-  const [credential, signed, signature] = [part('Credential'), part('SignedHeaders'), part('Signature')];
-  if (!credential || !signed || !signature)
-    throw invalid('AuthorizationHeaderMalformed', 'Authorization needs Credential, SignedHeaders and Signature');
+  const components = componentsOf(authorization.slice(ALGORITHM.length));
+  const [credential, signed, signature] = ['Credential', 'SignedHeaders', 'Signature'].map((name) => {
+    const value = components.get(name);
+    if (value) return value;
+    throw malformedHeader(`missing ${name}.`);
+  }) as [string, string, string];
   const timestamp = headers['x-amz-date'] ?? basicDate(headers.date);
   if (timestamp === undefined || !TIMESTAMP.test(timestamp))
-    throw new S3Error('forbidden', 'AccessDenied', 'a signed request needs a valid x-amz-date or Date');
-  return complete('header', credential, signed, signature, timestamp, 'AuthorizationHeaderMalformed');
+    throw new S3Error('forbidden', 'AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header.');
+  const scope = scopeOf(credential, malformedHeader);
+  if (scope.date !== timestamp.slice(0, 8))
+    throw malformedHeader('Invalid credential date. Date is not the same as X-Amz-Date.');
+  return { how: 'header', ...scope, timestamp, signedHeaders: namesIn(signed), signature };
+}
+
+function componentsOf(text: string): Map<string, string> {
+  const parts = text.split(',').map((part) => part.trim());
+  if (parts.length !== 3)
+    throw malformedHeader(
+      'the authorization header requires three components: Credential, SignedHeaders, and Signature.',
+    );
+  return new Map(
+    parts.map((part) => {
+      const at = part.indexOf('=');
+      if (at < 0) throw malformedHeader(`the authorization component "${part.slice(0, 100)}" is malformed.`);
+      return [part.slice(0, at), part.slice(at + 1)];
+    }),
+  );
+}
+
+function malformedHeader(message: string): S3Error {
+  return invalid('AuthorizationHeaderMalformed', `The authorization header is malformed; ${message}`);
 }
 
 /** A `Date` field as HTTP has it, in the form that is signed. */
@@ -63,51 +91,64 @@ export function timestampOf(now: number): string {
   return new Date(now).toISOString().replace(/[-:]|\.\d{3}/g, '');
 }
 
+const IN_QUERY = 'AuthorizationQueryParametersError';
+
 function fromQuery(algorithm: string, query: Query): SignedRequest {
-  const code = 'AuthorizationQueryParametersError';
   const part = (name: string) => {
     const value = queryValue(query, name);
     if (value) return value;
     throw invalid(
-      code,
-      `an address that is signed needs X-Amz-Credential, X-Amz-Date, X-Amz-Expires, X-Amz-SignedHeaders and X-Amz-Signature`,
+      IN_QUERY,
+      'Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.',
     );
   };
-  if (algorithm !== ALGORITHM) throw invalid(code, `X-Amz-Algorithm only supports "${ALGORITHM}"`);
-  const expires = Number(part('X-Amz-Expires'));
-  if (!Number.isInteger(expires)) throw invalid(code, 'X-Amz-Expires should be a number');
-  if (expires < 0 || expires > WEEK)
-    throw new S3Error('forbidden', code, `X-Amz-Expires must be from 0 to a week (in seconds), ${WEEK}`);
+  if (algorithm !== ALGORITHM) throw invalid(IN_QUERY, `X-Amz-Algorithm only supports "${ALGORITHM}"`);
+  const expires = expiresIn(part('X-Amz-Expires'));
   const timestamp = part('X-Amz-Date');
-  if (!TIMESTAMP.test(timestamp)) throw invalid(code, 'X-Amz-Date must be in the form yyyyMMddTHHmmssZ');
-  const [credential, signed, signature] = [
-    part('X-Amz-Credential'),
-    part('X-Amz-SignedHeaders'),
-    part('X-Amz-Signature'),
-  ];
-  return { ...complete('query', credential, signed, signature, timestamp, code), expires };
+  if (!TIMESTAMP.test(timestamp))
+    throw invalid(IN_QUERY, `X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd'T'HHmmss'Z'"`);
+  const scope = scopeOf(part('X-Amz-Credential'), (message) =>
+    invalid(IN_QUERY, `Error parsing the X-Amz-Credential parameter; ${message}`),
+  );
+  if (scope.date !== timestamp.slice(0, 8))
+    throw invalid(
+      IN_QUERY,
+      `Invalid credential date "${scope.date}". This date is not the same as X-Amz-Date: "${timestamp.slice(0, 8)}".`,
+    );
+  const [signed, signature] = [part('X-Amz-SignedHeaders'), part('X-Amz-Signature')];
+  return { how: 'query', ...scope, timestamp, signedHeaders: namesIn(signed), signature, expires };
 }
 
-function complete(
-  how: SignedRequest['how'],
+function expiresIn(text: string): number {
+  const expires = Number(text);
+  if (!Number.isInteger(expires)) throw invalid(IN_QUERY, 'X-Amz-Expires should be a number');
+  if (expires < 0) throw invalid(IN_QUERY, 'X-Amz-Expires must be non-negative');
+  if (expires > WEEK)
+    throw invalid(
+      IN_QUERY,
+      `X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than ${WEEK} seconds`,
+    );
+  return expires;
+}
+
+const namesIn = (signed: string) => signed.toLowerCase().split(';');
+
+/** `<access key>/20261124/us-east-1/s3/aws4_request`. Keys may have slashes of their own: it is read from behind. */
+export function scopeOf(
   credential: string,
-  signed: string,
-  signature: string,
-  timestamp: string,
-  code: string,
-): SignedRequest {
-  // keys may have slashes of their own: the scope is read from behind
+  failed: (message: string) => S3Error,
+): Pick<SignedRequest, 'accessKeyId' | 'date' | 'region' | 'service' | 'scope'> {
   const parts = credential.split('/');
-  const [date, region, service, end] = parts.slice(-4);
+  const [date = '', region = '', service = '', end = ''] = parts.slice(-4);
   const accessKeyId = parts.slice(0, -4).join('/');
-  if (parts.length < 5 || accessKeyId === '' || !/^\d{8}$/.test(date!) || end !== 'aws4_request')
-    throw invalid(code, 'the credential has to be <access key>/<yyyymmdd>/<region>/s3/aws4_request');
-  if (date !== timestamp.slice(0, 8)) throw invalid(code, 'the date of the credential is not that of the request');
-  if (service !== 's3')
-    throw invalid(code, `the credential is for the service "${service!.slice(0, 40)}", and this is "s3"`);
-  const signedHeaders = signed.toLowerCase().split(';');
-  const scope = [date, region, service, end].join('/');
-  return { how, accessKeyId, date: date!, region: region!, service, scope, timestamp, signedHeaders, signature };
+  if (parts.length < 5 || accessKeyId === '')
+    throw failed('the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".');
+  const shown = (text: string) => JSON.stringify(text.slice(0, 40));
+  if (end !== 'aws4_request') throw failed(`incorrect terminal ${shown(end)}. This endpoint uses "aws4_request".`);
+  if (service !== 's3') throw failed(`incorrect service ${shown(service)}. This endpoint belongs to "s3".`);
+  if (!/^\d{8}$/.test(date))
+    throw failed(`incorrect date format ${shown(date)}. This date in the credential must be in the format "yyyyMMdd".`);
+  return { accessKeyId, date, region, service, scope: [date, region, service, end].join('/') };
 }
 
 export function queryValue(query: Query, name: string): string | undefined {

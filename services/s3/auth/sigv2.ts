@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { S3Error } from '../errors.ts';
+import { notSigned, requestExpired, unknownKey } from './refusals.ts';
 import { type Fields, type Query, queryValue } from './signed-request.ts';
 
 /** Parts of a query that are signed; all others are not (RESTAuthentication.html, "canonicalized resource"). */
@@ -41,12 +42,12 @@ export async function verifyPresignedV2(
   if (!/^\d{1,12}$/.test(expires))
     throw new S3Error('forbidden', 'AccessDenied', 'an address that is signed needs Expires, seconds since 1970');
   const secret = await secretOf(accessKeyId);
-  if (secret === undefined) throw new S3Error('forbidden', 'InvalidAccessKeyId', 'the access key is not known here');
-  if (Number(expires) * 1000 < now) throw new S3Error('forbidden', 'AccessDenied', 'Request has expired');
+  if (secret === undefined) throw unknownKey(accessKeyId);
+  if (Number(expires) * 1000 < now) throw requestExpired(Number(expires) * 1000, now);
   const wanted = Buffer.from(createHmac('sha1', secret).update(textOf(request, expires)).digest('base64'));
   const given = Buffer.from(signature);
   if (wanted.length === given.length && timingSafeEqual(wanted, given)) return accessKeyId;
-  throw new S3Error('forbidden', 'SignatureDoesNotMatch', 'the signature is not what it should be');
+  throw notSigned(accessKeyId);
 }
 
 function textOf({ method, resource, query, headers }: PresignedV2, expires: string): string {

@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { encodePath, type SigningKey, sign, stringToSign } from '../../../shared/storage/sigv4.ts';
 import type { ChunkSeed } from '../body/chunk-signatures.ts';
 import { S3Error } from '../errors.ts';
+import { notSigned, requestExpired, unknownKey } from './refusals.ts';
 import { type Fields, type Query, queryValue, readSignedRequest, type SignedRequest } from './signed-request.ts';
 
 /** How the body is vouched for (`x-amz-content-sha256`). */
@@ -48,18 +49,14 @@ export async function verifyRequest(
   if (!signed) return undefined;
   const { accessKeyId } = signed;
   const secretAccessKey = await secretOf(accessKeyId);
-  if (secretAccessKey === undefined)
-    throw new S3Error('forbidden', 'InvalidAccessKeyId', 'the access key is not known here');
+  if (secretAccessKey === undefined) throw unknownKey(accessKeyId);
   checkTime(signed, now);
   checkSignedHeaders(signed, request.headers);
   const key = { accessKeyId, secretAccessKey, region: signed.region, service: signed.service };
   const payloadHash = payloadHashOf(signed, request);
+  checkPayloadHash(payloadHash);
   if (!pathsOf(request.path).some((path) => isSignedBy(signed, { ...request, path }, payloadHash, key)))
-    throw new S3Error(
-      'forbidden',
-      'SignatureDoesNotMatch',
-      'the signature is not what it should be: the secret key is another one, or something on the way changed the request (its Host, its path, a signed field)',
-    );
+    throw notSigned(accessKeyId);
   return { accessKeyId, payload: payloadOf(payloadHash, signed, key) };
 }
 
@@ -83,15 +80,16 @@ function isSignedBy(signed: SignedRequest, request: RequestToVerify, payloadHash
 
 function checkTime({ how, timestamp, expires }: SignedRequest, now: number): void {
   const at = Date.parse(timestamp.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'));
-  if (Number.isNaN(at)) throw new S3Error('forbidden', 'AccessDenied', 'the date of the request is none');
+  if (Number.isNaN(at))
+    throw new S3Error('forbidden', 'AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header.');
   if (how === 'query') {
-    if (at > now + SKEW) throw new S3Error('forbidden', 'AccessDenied', 'Request is not yet valid');
-    if (at + expires! * 1000 <= now) throw new S3Error('forbidden', 'AccessDenied', 'Request has expired');
+    if (at > now + SKEW) throw new S3Error('forbidden', 'AccessDenied', 'Request is not valid yet.');
+    if (at + expires! * 1000 <= now) throw requestExpired(at + expires! * 1000, now, expires);
   } else if (Math.abs(at - now) > SKEW)
     throw new S3Error(
       'forbidden',
       'RequestTimeTooSkewed',
-      'the clocks of client and server are more than 15 minutes apart',
+      'The difference between the request time and the current time is too large.',
       { extra: { RequestTime: timestamp, ServerTime: new Date(now).toISOString(), MaxAllowedSkewMilliseconds: SKEW } },
     );
 }
@@ -101,7 +99,7 @@ function checkSignedHeaders({ signedHeaders }: SignedRequest, headers: Fields): 
   const unsigned = Object.keys(headers).filter((name) => name.startsWith('x-amz-') && !signedHeaders.includes(name));
   if (!signedHeaders.includes('host')) unsigned.unshift('host');
   if (unsigned.length > 0)
-    throw new S3Error('forbidden', 'AccessDenied', 'there are fields in the request that are not signed', {
+    throw new S3Error('forbidden', 'AccessDenied', 'There were headers present in the request which were not signed', {
       extra: { HeadersNotSigned: unsigned.join(', ') },
     });
 }
@@ -110,7 +108,11 @@ function payloadHashOf({ how }: SignedRequest, { headers, query }: RequestToVeri
   const said = headers['x-amz-content-sha256'];
   if (how === 'query') return said ?? queryValue(query, 'X-Amz-Content-Sha256') ?? UNSIGNED;
   if (said === undefined)
-    throw new S3Error('bad-request', 'InvalidRequest', 'a signed request needs x-amz-content-sha256');
+    throw new S3Error(
+      'bad-request',
+      'InvalidRequest',
+      'Missing required header for this request: x-amz-content-sha256',
+    );
   return said;
 }
 
@@ -122,10 +124,14 @@ function payloadOf(hash: string, signed: SignedRequest, key: SigningKey): Payloa
     const seed = stream.signed ? { timestamp, scope, signature, key } : undefined;
     return { kind: 'chunked', seed, trailers: stream.trailers };
   }
-  if (/^[0-9a-f]{64}$/i.test(hash)) return { kind: 'signed', sha256: hash.toLowerCase() };
+  return { kind: 'signed', sha256: hash.toLowerCase() };
+}
+
+function checkPayloadHash(hash: string): void {
+  if (hash === UNSIGNED || STREAMS[hash] || /^[0-9a-f]{64}$/i.test(hash)) return;
   throw new S3Error(
     'bad-request',
     'InvalidArgument',
-    `x-amz-content-sha256 must be ${UNSIGNED}, ${Object.keys(STREAMS).join(', ')} or a sha256 in hex`,
+    `x-amz-content-sha256 must be ${UNSIGNED}, ${Object.keys(STREAMS).join(', ')} or a valid sha256 value.`,
   );
 }

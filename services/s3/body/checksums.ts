@@ -1,38 +1,105 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { createCRC32, createCRC64 } from 'hash-wasm';
+import { createCRC32, createCRC64, createXXHash3, createXXHash64, createXXHash128, type IHasher } from 'hash-wasm';
 
 /** Checksums that clients send beside a body (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html). */
-export const ALGORITHMS = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const;
+export const ALGORITHMS = [
+  'CRC32',
+  'CRC32C',
+  'CRC64NVME',
+  'MD5',
+  'SHA1',
+  'SHA256',
+  'SHA512',
+  'XXHASH128',
+  'XXHASH3',
+  'XXHASH64',
+] as const;
 export type Algorithm = (typeof ALGORITHMS)[number];
 
+/** Of all the bytes; or, of an object that came in parts, of its parts' own checksums. */
+export type ChecksumType = 'FULL_OBJECT' | 'COMPOSITE';
+
+/** A checksum that is known to be right. */
 export interface Checksum {
-  update(bytes: Buffer): void;
-  /** In Base64, as fields have it. */
-  digest(): string;
+  algorithm: Algorithm;
+  type: ChecksumType;
+  /** In Base64, as fields have it; `-<parts>` behind it where it is composite. */
+  value: string;
 }
 
 /** The field that carries it: `x-amz-checksum-crc32`. */
 export const fieldOf = (algorithm: Algorithm) => `x-amz-checksum-${algorithm.toLowerCase()}`;
+const TYPE = 'x-amz-checksum-type';
+
+/** The fields that say it, in answers and among an object's own. */
+export const sentChecksum = ({ algorithm, type, value }: Checksum) => ({ [fieldOf(algorithm)]: value, [TYPE]: type });
+
+/** The checksum among an object's fields. */
+export function checksumIn(headers: Readonly<Record<string, string>>): Checksum | undefined {
+  const algorithm = ALGORITHMS.find((one) => headers[fieldOf(one)] !== undefined);
+  if (!algorithm) return undefined;
+  const value = headers[fieldOf(algorithm)]!;
+  return { algorithm, value, type: (headers[TYPE] as ChecksumType) ?? 'FULL_OBJECT' };
+}
 
 export function algorithmOf(name: string): Algorithm | undefined {
   return ALGORITHMS.find((algorithm) => algorithm === name.toUpperCase());
 }
 
 /** Bytes of each one's value. */
-export const WIDTH: Record<Algorithm, number> = { CRC32: 4, CRC32C: 4, CRC64NVME: 8, SHA1: 20, SHA256: 32 };
+export const WIDTH: Record<Algorithm, number> = {
+  CRC32: 4,
+  CRC32C: 4,
+  CRC64NVME: 8,
+  MD5: 16,
+  SHA1: 20,
+  SHA256: 32,
+  SHA512: 64,
+  XXHASH128: 16,
+  XXHASH3: 8,
+  XXHASH64: 8,
+};
+
+/** True for what can be a value of the algorithm. */
+export function isValue(algorithm: Algorithm, text: string): boolean {
+  const bytes = Buffer.from(text, 'base64');
+  return bytes.length === WIDTH[algorithm] && bytes.toString('base64') === text;
+}
 
 /** Castagnoli's polynomial, and NVMe's, their bits in reverse. */
 const CASTAGNOLI = 0x82f63b78;
 const NVME = '9a6c9329ac4bc9b5';
 
-export async function startChecksum(algorithm: Algorithm): Promise<Checksum> {
-  if (algorithm === 'CRC32') return plainCrc();
-  if (algorithm === 'SHA1' || algorithm === 'SHA256') {
-    const hash = createHash(algorithm.toLowerCase());
-    return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('base64') };
+/** A checksum under way. */
+export interface RunningChecksum {
+  update(bytes: Buffer): void;
+  /** In Base64. */
+  digest(): string;
+}
+
+export async function startChecksum(algorithm: Algorithm): Promise<RunningChecksum> {
+  switch (algorithm) {
+    case 'CRC32':
+      return plainCrc();
+    case 'CRC32C':
+      return wasm(algorithm, await createCRC32(CASTAGNOLI));
+    case 'CRC64NVME':
+      return wasm(algorithm, await createCRC64(NVME));
+    case 'XXHASH64':
+      return wasm(algorithm, await createXXHash64());
+    case 'XXHASH3':
+      return wasm(algorithm, await createXXHash3());
+    case 'XXHASH128':
+      return wasm(algorithm, await createXXHash128());
+    default: {
+      const hash = createHash(algorithm.toLowerCase());
+      return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('base64') };
+    }
   }
-  const hash = await (algorithm === 'CRC32C' ? createCRC32(CASTAGNOLI) : createCRC64(NVME));
+}
+
+function wasm(algorithm: Algorithm, hash: IHasher): RunningChecksum {
   hash.init();
   return {
     update: (bytes) => void hash.update(bytes),
@@ -40,7 +107,7 @@ export async function startChecksum(algorithm: Algorithm): Promise<Checksum> {
   };
 }
 
-function plainCrc(): Checksum {
+function plainCrc(): RunningChecksum {
   let value = 0;
   return {
     update: (bytes) => {

@@ -9,8 +9,8 @@ const MOST_TRAILERS = 16_384;
 export interface ChunkedOptions {
   /** Checks each chunk, where they are signed. */
   signatures?: ChunkSignatures;
-  /** Fields at the end are to be expected, and are signed where chunks are. */
-  trailers: boolean;
+  /** Lower-case names of the fields that are to follow, signed where chunks are. */
+  trailers?: readonly string[];
   /** Told of the trailers, lower-case names, when all is over. */
   ended?(trailers: Record<string, string>): void;
 }
@@ -60,30 +60,42 @@ async function readTrailers(reader: Reader, { trailers, signatures }: ChunkedOpt
     if (line === '') break;
     length += line.length;
     const [, name, value] = /^([a-z0-9-]+):[ \t]*(.*?)[ \t]*$/i.exec(line) ?? [];
-    if (!trailers || name === undefined || length > MOST_TRAILERS)
-      throw broken('what follows the last chunk is no trailer');
+    if (!trailers || name === undefined || length > MOST_TRAILERS) throw malformedTrailer();
     if (name.toLowerCase() === 'x-amz-trailer-signature') signature = value!;
     else {
       found[name.toLowerCase()] = value!;
       lines += `${name.toLowerCase()}:${value}\n`;
     }
   }
+  const names = Object.keys(found);
+  if (trailers && (names.length !== trailers.length || names.some((name) => !trailers.includes(name))))
+    throw malformedTrailer();
   if (trailers && signatures) checkSignature(signatures.trailer(lines), signature ?? '');
   return found;
+}
+
+export function malformedTrailer(): S3Error {
+  return new S3Error(
+    'bad-request',
+    'MalformedTrailerError',
+    'The request contained trailing data that was not well-formed or did not conform to our published schema.',
+  );
 }
 
 function checkSignature(wanted: string, given: string): void {
   const [one, other] = [Buffer.from(wanted), Buffer.from(given.toLowerCase())];
   if (one.length === other.length && timingSafeEqual(one, other)) return;
-  throw new S3Error('forbidden', 'SignatureDoesNotMatch', 'the signature of a chunk is not what it should be');
+  throw new S3Error(
+    'forbidden',
+    'SignatureDoesNotMatch',
+    'The request signature we calculated does not match the signature you provided. Check your key and signing method.',
+  );
 }
 
 function broken(message: string): S3Error {
-  return new S3Error(
-    'bad-request',
-    'IncompleteBody',
-    `the body is not in the aws-chunked form that it announces: ${message}`,
-  );
+  return new S3Error('bad-request', 'IncompleteBody', 'The request body terminated unexpectedly', {
+    extra: { Hint: `the body is not in the aws-chunked form that it announces: ${message}` },
+  });
 }
 
 /** Lines and bytes of a body, whichever way it was cut on its way here. */

@@ -1,12 +1,21 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Digest } from '../../../shared/model/digest.ts';
 import { isKind } from '../../../shared/model/errors.ts';
 import { type Asked, field } from '../asked.ts';
 import { S3Error } from '../errors.ts';
-import { ALGORITHMS, type Algorithm, algorithmOf, type Checksum, fieldOf, startChecksum, WIDTH } from './checksums.ts';
+import {
+  ALGORITHMS,
+  type Algorithm,
+  algorithmOf,
+  type Checksum,
+  fieldOf,
+  isValue,
+  type RunningChecksum,
+  startChecksum,
+} from './checksums.ts';
 import { ChunkSignatures } from './chunk-signatures.ts';
-import { unchunked } from './chunked.ts';
+import { malformedTrailer, unchunked } from './chunked.ts';
 
 /** A body that is in the store. */
 export interface Received {
@@ -14,73 +23,102 @@ export interface Received {
   size: number;
   /** Hex. */
   md5: string;
-  /** What the client vouched for, by field, in Base64. */
-  checksum?: { algorithm: Algorithm; value: string };
+  /** What the client vouched for, else what was worked out in its stead. */
+  checksum: Checksum;
+}
+
+export interface ReceiveOptions {
+  mostBytes: number;
+  /** The checksum that is worked out when the client brings none. */
+  byDefault: Algorithm;
+  /** The only one that is taken: an upload's own. With `needed` the client has to bring it. */
+  only?: { algorithm: Algorithm; needed: boolean };
 }
 
 /**
  * Takes a request's body into the store, and holds it to all that its sender says of it: its length, its MD5, its
  * sha256, the signatures of its chunks, its checksum in front or behind. What is not right is not kept.
  */
-export async function receive(asked: Asked, mostBytes: number): Promise<Received> {
+export async function receive(asked: Asked, options: ReceiveOptions): Promise<Received> {
   const { context, req, payload } = asked;
+  const { mostBytes, byDefault, only } = options;
   const length = lengthOf(asked, mostBytes);
-  const md5 = createHash('md5');
+  const announced = announcedChecksum(asked);
+  if (only && (announced ? announced.algorithm !== only.algorithm : only.needed))
+    throw invalid(
+      `Checksum Type mismatch occurred, expected checksum Type: ${only.algorithm}, actual checksum Type: ${announced?.algorithm ?? 'null'}`,
+    );
+  const algorithm = announced?.algorithm ?? byDefault;
+  const sums: Sums = { md5: createHash('md5'), checksum: await startChecksum(algorithm), size: 0 };
   const wantedMd5 = contentMd5(asked);
-  const wanted = announcedChecksum(asked);
-  const checksum = wanted && (await startChecksum(wanted.algorithm));
   let trailers: Record<string, string> = {};
   const ended = (found: Record<string, string>) => {
     trailers = found;
   };
-  let size = 0;
-  let md5Hex = '';
+  let found = { md5: '', value: '' };
   const body = async function* (): AsyncGenerator<Buffer> {
-    for await (const chunk of plain(asked, ended)) {
-      size += chunk.length;
-      if (size > mostBytes) throw tooLarge(mostBytes);
-      md5.update(chunk);
-      checksum?.update(chunk);
-      yield chunk;
-    }
-    if (length !== undefined && size !== length)
-      throw new S3Error('bad-request', 'IncompleteBody', `${length} bytes were announced, and ${size} came`);
-    md5Hex = md5.digest('hex');
-    if (wantedMd5 !== undefined && wantedMd5 !== md5Hex)
-      throw new S3Error('bad-request', 'BadDigest', 'the body is not what its Content-MD5 says');
-    if (wanted && checksum) checkChecksum(wanted, checksum, trailers);
+    yield* summed(plain(asked, ended), sums, mostBytes);
+    if (length !== undefined && sums.size !== length) throw incomplete();
+    found = { md5: sums.md5.digest('hex'), value: sums.checksum.digest() };
+    if (wantedMd5 !== undefined && wantedMd5 !== found.md5) throw badMd5();
+    if (announced) checkChecksum(announced, found.value, trailers);
   };
   const promised = payload.kind === 'signed' ? [{ sha256: payload.sha256 }] : [];
   const stream = Readable.from(body(), { objectMode: false, highWaterMark: 1 << 20 });
   const kept = await context.blobs.ingest(stream, { subject: 'object', promised }).catch((error) => {
     throw inWords(error, req.complete);
   });
-  const value = wanted && (wanted.value ?? trailers[fieldOf(wanted.algorithm)]!);
-  const found = wanted && value ? { algorithm: wanted.algorithm, value } : undefined;
-  return { digest: kept.digest, size: kept.size, md5: md5Hex, checksum: found };
+  const checksum: Checksum = { algorithm, type: 'FULL_OBJECT', value: found.value };
+  return { digest: kept.digest, size: kept.size, md5: found.md5, checksum };
 }
 
-function plain({ req, payload }: Asked, ended: (trailers: Record<string, string>) => void): AsyncIterable<Buffer> {
+interface Sums {
+  md5: Hash;
+  checksum: RunningChecksum;
+  /** Bytes so far. */
+  size: number;
+}
+
+async function* summed(body: AsyncIterable<Buffer>, sums: Sums, mostBytes: number): AsyncGenerator<Buffer> {
+  for await (const chunk of body) {
+    sums.size += chunk.length;
+    if (sums.size > mostBytes) throw tooLarge(mostBytes);
+    sums.md5.update(chunk);
+    sums.checksum.update(chunk);
+    yield chunk;
+  }
+}
+
+function plain(asked: Asked, ended: (trailers: Record<string, string>) => void): AsyncIterable<Buffer> {
+  const { req, payload } = asked;
   if (payload.kind !== 'chunked') return req as AsyncIterable<Buffer>;
   const signatures = payload.seed && new ChunkSignatures(payload.seed);
-  return unchunked(req as AsyncIterable<Buffer>, { signatures, trailers: payload.trailers, ended });
+  const trailers = payload.trailers ? trailerNames(asked) : undefined;
+  return unchunked(req as AsyncIterable<Buffer>, { signatures, trailers, ended });
 }
+
+const trailerNames = (asked: Asked) =>
+  (field(asked, 'x-amz-trailer') ?? '')
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== '');
 
 /** Bytes of the body itself. Throws `MissingContentLength`, `EntityTooLarge`. */
 function lengthOf(asked: Asked, mostBytes: number): number | undefined {
   const isChunked = asked.payload.kind === 'chunked';
   const said = field(asked, isChunked ? 'x-amz-decoded-content-length' : 'content-length');
-  if (said === undefined) {
+  if (said === undefined || !/^\d{1,15}$/.test(said)) {
     if (!isChunked && field(asked, 'transfer-encoding') !== undefined) return undefined;
-    throw new S3Error('bad-request', 'MissingContentLength', 'the length of the body has to be said', { status: 411 });
+    throw new S3Error('bad-request', 'MissingContentLength', 'You must provide the Content-Length HTTP header.', {
+      status: 411,
+    });
   }
-  if (!/^\d{1,15}$/.test(said)) throw new S3Error('bad-request', 'InvalidArgument', 'the length of the body is none');
   if (Number(said) > mostBytes) throw tooLarge(mostBytes);
   return Number(said);
 }
 
 function tooLarge(mostBytes: number): S3Error {
-  return new S3Error('too-large', 'EntityTooLarge', `at most ${mostBytes} bytes are taken in one request`, {
+  return new S3Error('too-large', 'EntityTooLarge', 'Your proposed upload exceeds the maximum allowed object size.', {
     extra: { MaxSizeAllowed: mostBytes },
   });
 }
@@ -90,7 +128,9 @@ function contentMd5(asked: Asked): string | undefined {
   if (said === undefined) return undefined;
   const bytes = Buffer.from(said, 'base64');
   if (bytes.length !== 16 || bytes.toString('base64') !== said)
-    throw new S3Error('bad-request', 'InvalidDigest', 'Content-MD5 is no MD5 in Base64');
+    throw new S3Error('bad-request', 'InvalidDigest', 'The Content-Md5 you specified is not valid.', {
+      extra: { 'Content-MD5': said.slice(0, 100) },
+    });
   return bytes.toString('hex');
 }
 
@@ -102,31 +142,74 @@ interface Announced {
 
 /** Only what stands in a field counts: presigners write the checksum of an empty body into addresses. */
 function announcedChecksum(asked: Asked): Announced | undefined {
+  checkChecksumFields(asked);
   const given = ALGORITHMS.filter((algorithm) => field(asked, fieldOf(algorithm)) !== undefined);
-  const behind = (field(asked, 'x-amz-trailer') ?? '')
-    .split(',')
-    .map((name) => algorithmOf(name.trim().replace(/^x-amz-checksum-/i, '')))
-    .filter((algorithm) => algorithm !== undefined);
+  const behind = trailerAlgorithms(trailerNames(asked));
   if (given.length + behind.length > 1)
-    throw new S3Error('bad-request', 'InvalidRequest', 'expecting a single x-amz-checksum- field');
-  const [algorithm] = given;
-  if (algorithm === undefined) return behind[0] && { algorithm: behind[0] };
+    throw invalid('Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.');
+  const [algorithm = behind[0]] = given;
+  checkSdkAlgorithm(field(asked, 'x-amz-sdk-checksum-algorithm'), algorithm);
+  if (algorithm === undefined || given.length === 0) return algorithm && { algorithm };
   const value = field(asked, fieldOf(algorithm))!;
-  if (Buffer.from(value, 'base64').length !== WIDTH[algorithm])
-    throw new S3Error('bad-request', 'InvalidRequest', `value for ${fieldOf(algorithm)} is invalid`);
+  if (!isValue(algorithm, value)) throw invalid(`Value for ${fieldOf(algorithm)} header is invalid.`);
   return { algorithm, value };
 }
 
-function checkChecksum(wanted: Announced, checksum: Checksum, trailers: Record<string, string>): void {
-  const value = wanted.value ?? trailers[fieldOf(wanted.algorithm)];
-  if (value === undefined)
+function trailerAlgorithms(names: readonly string[]): Algorithm[] {
+  return names.map((name) => {
+    const algorithm = algorithmOf(name.replace(/^x-amz-checksum-/, ''));
+    if (algorithm && name === fieldOf(algorithm)) return algorithm;
+    throw invalid('The value specified in the x-amz-trailer header is not supported');
+  });
+}
+
+const ABOUT_CHECKSUMS = ['x-amz-checksum-algorithm', 'x-amz-checksum-type', 'x-amz-checksum-mode'];
+
+function checkChecksumFields({ req }: Asked): void {
+  for (const name of Object.keys(req.headers)) {
+    if (!name.startsWith('x-amz-checksum-') || ABOUT_CHECKSUMS.includes(name)) continue;
+    if (algorithmOf(name.slice('x-amz-checksum-'.length)) === undefined)
+      throw invalid('The algorithm type you specified in x-amz-checksum- header is invalid.');
+  }
+}
+
+function checkSdkAlgorithm(said: string | undefined, found: Algorithm | undefined): void {
+  if (said === undefined) return;
+  if (algorithmOf(said) === undefined)
+    throw invalid(
+      `Checksum algorithm provided is unsupported. Please try again with any of the valid types: [${ALGORITHMS.join(', ')}]`,
+    );
+  if (found === undefined)
+    throw invalid(
+      'x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.',
+    );
+  if (algorithmOf(said) !== found) throw invalid('Value for x-amz-sdk-checksum-algorithm header is invalid.');
+}
+
+function checkChecksum({ algorithm, value }: Announced, found: string, trailers: Record<string, string>): void {
+  const wanted = value ?? trailers[fieldOf(algorithm)];
+  if (wanted === undefined) throw malformedTrailer();
+  if (!isValue(algorithm, wanted)) throw invalid(`Value for ${fieldOf(algorithm)} trailing header is invalid.`);
+  if (wanted !== found)
     throw new S3Error(
       'bad-request',
-      'MalformedTrailerError',
-      `${fieldOf(wanted.algorithm)} was to follow, and did not`,
+      'BadDigest',
+      `The ${algorithm} you specified did not match the calculated checksum.`,
     );
-  if (checksum.digest() !== value)
-    throw new S3Error('bad-request', 'BadDigest', `the ${wanted.algorithm} of the body is not what was said`);
+}
+
+const invalid = (message: string) => new S3Error('bad-request', 'InvalidRequest', message);
+
+function incomplete(): S3Error {
+  return new S3Error(
+    'bad-request',
+    'IncompleteBody',
+    'You did not provide the number of bytes specified by the Content-Length HTTP header',
+  );
+}
+
+function badMd5(): S3Error {
+  return new S3Error('bad-request', 'BadDigest', 'The Content-MD5 you specified did not match what we received.');
 }
 
 function inWords(error: unknown, isComplete: boolean): unknown {
@@ -135,7 +218,7 @@ function inWords(error: unknown, isComplete: boolean): unknown {
     return new S3Error(
       'bad-request',
       'XAmzContentSHA256Mismatch',
-      'the body is not what its x-amz-content-sha256 says',
+      "The provided 'x-amz-content-sha256' header does not match what was computed.",
       { cause: error },
     );
   if (!isComplete && isKind(error, 'internal'))

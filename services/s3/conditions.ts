@@ -1,0 +1,61 @@
+import { judgeConditions } from '../../shared/http/conditional.ts';
+import type { Entry } from '../../shared/model/entry.ts';
+import { type Asked, field } from './asked.ts';
+import { S3Error } from './errors.ts';
+
+const NAMES = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'] as const;
+
+/**
+ * Judges the conditions of a request, or those of its copy source, which begin with `x-amz-copy-source-`. S3 takes
+ * ETags without their quotes, too.
+ */
+export function judge(asked: Asked, entry: Entry, prefix = ''): ReturnType<typeof judgeConditions> {
+  const found: Record<string, string | undefined> = {};
+  for (const name of NAMES) {
+    const value = field(asked, prefix + name);
+    found[name] = value === undefined || name.endsWith('since') ? value : quoted(value);
+  }
+  return judgeConditions(found, entry);
+}
+
+function quoted(value: string): string {
+  return value.includes('"') || value === '*' ? value : `"${value}"`;
+}
+
+export const unquoted = (etag: string) => etag.trim().replace(/^"|"$/g, '');
+
+export function preconditionFailed(condition?: string): S3Error {
+  return new S3Error(
+    'conflict',
+    'PreconditionFailed',
+    'At least one of the pre-conditions you specified did not hold.',
+    { status: 412, extra: condition === undefined ? undefined : { Condition: condition } },
+  );
+}
+
+/**
+ * `If-Match` and `If-None-Match: *` of what writes (conditional-writes.html). Throws `PreconditionFailed`, `NoSuchKey`,
+ * and `NotImplemented` for what S3 does not take.
+ */
+export function checkWriteConditions(asked: Asked, held: Entry | undefined): void {
+  const [match, none] = [field(asked, 'if-match'), field(asked, 'if-none-match')];
+  if (none !== undefined && (match !== undefined || none !== '*'))
+    throw new S3Error(
+      'unsupported',
+      'NotImplemented',
+      'A header you provided implies functionality that is not implemented.',
+      { status: 501, extra: { Header: 'If-None-Match' } },
+    );
+  if (none !== undefined && held) throw preconditionFailed('If-None-Match');
+  if (match !== undefined) checkMatch(asked, match, held);
+}
+
+/** `If-Match` alone, as a deletion has it. */
+export function checkMatch(asked: Asked, match: string, held: Entry | undefined): void {
+  if (!held) throw noSuchKey(asked.key);
+  if (match !== '*' && unquoted(match) !== unquoted(held.etag!)) throw preconditionFailed('If-Match');
+}
+
+export function noSuchKey(key: string): S3Error {
+  return new S3Error('not-found', 'NoSuchKey', 'The specified key does not exist.', { extra: { Key: key } });
+}

@@ -1,0 +1,82 @@
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import busboy from 'busboy';
+import { S3Error } from '../errors.ts';
+
+/** Fields of a form by lower-case name. */
+export type FormFields = ReadonlyMap<string, string>;
+
+/** "The form data and boundaries (excluding the contents of the file) cannot exceed 20 KB" (HTTPPOSTForms.html); policies of tools are longer. */
+const LIMITS = { fields: 200, fieldNameSize: 256, fieldSize: 64 * 1024, files: 1, parts: 210 };
+
+/**
+ * Reads a form as it arrives: its file goes to `keep` while it is still coming, with the fields that stood before it.
+ * "The file or content must be the last field in the form. Any fields below it are ignored." (RESTObjectPOST.html).
+ * Throws `MalformedPOSTRequest`, `PreconditionFailed` for what is no form, `InvalidArgument` for one without a file.
+ */
+export function readForm<T>(
+  req: IncomingMessage,
+  keep: (file: Readable, filename: string, fields: FormFields) => Promise<T>,
+): Promise<T> {
+  const fields = new Map<string, string>();
+  const parser = parserOf(req);
+  return new Promise((resolve, reject) => {
+    let kept: Promise<T> | undefined;
+    const fail = (error: unknown) => {
+      req.unpipe(parser);
+      req.resume();
+      reject(error);
+    };
+    parser.on('field', (name, value, info) => {
+      if (kept) return;
+      if (info.valueTruncated || info.nameTruncated) fail(malformed());
+      fields.set(name.toLowerCase(), value);
+    });
+    parser.on('file', (name, stream, info) => {
+      if (kept || name.toLowerCase() !== 'file') return void stream.resume();
+      kept = keep(stream, info.filename ?? '', fields);
+      kept.catch((error) => {
+        stream.resume();
+        fail(error);
+      });
+    });
+    for (const limit of ['fieldsLimit', 'filesLimit', 'partsLimit'] as const) parser.on(limit, () => fail(malformed()));
+    parser.on('error', (cause) => fail(malformed(cause)));
+    parser.on('close', () => {
+      if (kept) kept.then(resolve, reject);
+      else fail(noFile());
+    });
+    req.on('aborted', () => fail(malformed()));
+    req.pipe(parser);
+  });
+}
+
+function parserOf(req: IncomingMessage): busboy.Busboy {
+  if (!/^multipart\/form-data/i.test(req.headers['content-type'] ?? ''))
+    throw new S3Error(
+      'conflict',
+      'PreconditionFailed',
+      'At least one of the pre-conditions you specified did not hold.',
+      { status: 412, extra: { Condition: 'Bucket POST must be of the enclosure-type multipart/form-data' } },
+    );
+  try {
+    return busboy({ headers: req.headers, limits: LIMITS, preservePath: true, defParamCharset: 'utf8' });
+  } catch (cause) {
+    throw malformed(cause);
+  }
+}
+
+function malformed(cause?: unknown): S3Error {
+  return new S3Error(
+    'bad-request',
+    'MalformedPOSTRequest',
+    'The body of your POST request is not well-formed multipart/form-data.',
+    { cause },
+  );
+}
+
+function noFile(): S3Error {
+  return new S3Error('bad-request', 'InvalidArgument', 'POST requires exactly one file upload per request.', {
+    extra: { ArgumentName: 'file', ArgumentValue: 0 },
+  });
+}
