@@ -3,6 +3,7 @@ import { bundling } from './closure.ts';
 import { configSchema, type HuggingfaceConfig } from './config.ts';
 import { renderError } from './errors.ts';
 import { routes } from './routes.ts';
+import { models } from './shelf.ts';
 import { hubUpstream } from './upstream.ts';
 
 /** A model hub, as the clients of Hugging Face's speak to it. */
@@ -14,5 +15,6 @@ export const service: Service<HuggingfaceConfig> = {
   routes,
   renderError,
   bundling: bundling(),
+  shelves: [models()],
   clientHint: (url) => `HF_ENDPOINT=${url} hf download <org/name>`,
 };

@@ -7,6 +7,7 @@ import { renderError } from './errors.ts';
 import { Origins } from './origins.ts';
 import { Policy } from './policy.ts';
 import { routes } from './routes.ts';
+import { wheels } from './shelf.ts';
 import { pypiUpstream } from './upstream.ts';
 
 const originsOf = new WeakMap<PypiConfig, Origins>();
@@ -36,5 +37,6 @@ export const service: Service<PypiConfig> = {
   routes: (context: Context<PypiConfig>) => routes(context, originsFor(context.config)),
   renderError,
   bundling: bundling(originsFor),
+  shelves: [wheels],
   clientHint: (url) => `pip install --index-url ${url}/simple/ <package>`,
 };

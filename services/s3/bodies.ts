@@ -3,14 +3,26 @@ import { type ByteRange, lengthOf } from '../../shared/model/byte-range.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import type { BlobStore } from '../../shared/storage/blob-store.ts';
 
+type Blobs = Pick<BlobStore, 'open' | 'read'>;
+
+/** Objects up to so many bytes are read at once, and go out with their headers. */
+const SMALL = 64 * 1024;
+
+/** The same for an answer: a small object in one piece. */
+export async function bodyOf(blobs: Blobs, entry: Entry, range?: ByteRange): Promise<Readable | Buffer> {
+  if (entry.parts || entry.size > SMALL || entry.size === 0) return openObject(blobs, entry, range);
+  const bytes = await blobs.read(entry.digest, SMALL);
+  return range ? bytes.subarray(range.start, range.end + 1) : bytes;
+}
+
 /** The bytes of an object, or a part of them, whatever blobs they lie in. */
-export async function openObject(blobs: BlobStore, entry: Entry, range?: ByteRange): Promise<Readable> {
+export async function openObject(blobs: Blobs, entry: Entry, range?: ByteRange): Promise<Readable> {
   if (!entry.parts) return entry.size === 0 ? Readable.from([]) : blobs.open(entry.digest, range);
   const wanted = range ?? { start: 0, end: entry.size - 1 };
   return Readable.from(joined(blobs, entry.parts, wanted), { objectMode: false, highWaterMark: 1 << 20 });
 }
 
-async function* joined(blobs: BlobStore, parts: NonNullable<Entry['parts']>, range: ByteRange): AsyncGenerator<Buffer> {
+async function* joined(blobs: Blobs, parts: NonNullable<Entry['parts']>, range: ByteRange): AsyncGenerator<Buffer> {
   let left = range.start;
   let length = lengthOf(range);
   for (const { digest, size } of parts) {

@@ -1,6 +1,7 @@
 import type { Entry } from '../../shared/model/entry.ts';
 import { type Asked, field, sendXml } from './asked.ts';
-import { checksumIn } from './body/checksums.ts';
+import { openObject } from './bodies.ts';
+import { ALGORITHMS, type Algorithm, algorithmOf, checksumIn, sentChecksum, startChecksum } from './body/checksums.ts';
 import { checkBucket } from './buckets.ts';
 import { checksumElements } from './checksum-elements.ts';
 import { checkWriteConditions, judge, preconditionFailed } from './conditions.ts';
@@ -48,13 +49,15 @@ export async function copyObject(asked: Asked, turns: Turns): Promise<void> {
   await checkBucket(asked);
   const source = await copySource(asked);
   const replaces = directive(asked, 'x-amz-metadata-directive') === 'REPLACE';
-  if (!replaces && source.bucket === bucket && source.key === key && !field(asked, 'x-amz-tagging-directive'))
+  if (!replaces && source.bucket === bucket && source.key === key && !changesItself(asked))
     throw new S3Error(
       'bad-request',
       'InvalidRequest',
       "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
     );
-  const { mediaType, headers } = keptMetadata(asked, source.entry, replaces);
+  const algorithm = newAlgorithm(asked, source.entry);
+  const { mediaType, headers: kept } = keptMetadata(asked, source.entry, replaces);
+  const headers = algorithm ? await withChecksum(asked, source.entry, kept, algorithm) : kept;
   const name = objectKey(bucket, key);
   const { digest, size, etag, parts } = source.entry;
   const entry = stamped(context.now(), {
@@ -77,6 +80,42 @@ export async function copyObject(asked: Asked, turns: Turns): Promise<void> {
       ...checksumElements(checksumIn(headers)),
     ]),
   );
+}
+
+const changesItself = (asked: Asked) =>
+  [
+    'x-amz-tagging-directive',
+    'x-amz-checksum-algorithm',
+    'x-amz-website-redirect-location',
+    'x-amz-storage-class',
+  ].some((name) => field(asked, name) !== undefined);
+
+/** Another checksum than the object has, where one is asked for: that alone needs its bytes. */
+function newAlgorithm(asked: Asked, { headers }: Entry): Algorithm | undefined {
+  const name = field(asked, 'x-amz-checksum-algorithm');
+  if (name === undefined) return undefined;
+  const algorithm = algorithmOf(name);
+  if (!algorithm)
+    throw new S3Error(
+      'bad-request',
+      'InvalidRequest',
+      `Checksum algorithm provided is unsupported. Please try again with any of the valid types: [${ALGORITHMS.join(', ')}]`,
+    );
+  const held = checksumIn(headers);
+  return held?.algorithm === algorithm && held.type === 'FULL_OBJECT' ? undefined : algorithm;
+}
+
+async function withChecksum(
+  { context }: Asked,
+  entry: Entry,
+  headers: Record<string, string>,
+  algorithm: Algorithm,
+): Promise<Record<string, string>> {
+  const checksum = await startChecksum(algorithm);
+  for await (const chunk of await openObject(context.blobs, entry)) checksum.update(chunk as Buffer);
+  const others = Object.entries(headers).filter(([name]) => !name.startsWith('x-amz-checksum-'));
+  const value = checksum.digest();
+  return { ...Object.fromEntries(others), ...sentChecksum({ algorithm, type: 'FULL_OBJECT', value }) };
 }
 
 function keptMetadata(asked: Asked, source: Entry, replaces: boolean): Metadata {

@@ -1,4 +1,5 @@
-import { type Asked, has, numberIn, param, sendXml } from './asked.ts';
+import { compare } from '../../shared/storage/segments.ts';
+import { type Asked, numberIn, param, sendXml } from './asked.ts';
 import { fieldOf } from './body/checksums.ts';
 import { checkBucket, ownerOf } from './buckets.ts';
 import { uploadPrefix } from './keys.ts';
@@ -36,50 +37,83 @@ export async function listParts(asked: Asked): Promise<void> {
   sendXml(asked, s3Document('ListPartsResult', document));
 }
 
+interface Listed {
+  id: string;
+  key: string;
+  at: string;
+  checksum: ReturnType<typeof checksumOf>;
+}
+
+/** What stands in one place of the list: an upload, or all whose keys share a beginning. */
+type Row = { key: string; upload: Listed } | { key: string; prefix: string };
+
 /** GET of a bucket `?uploads` (API_ListMultipartUploads.html): by key, then by age. */
 export async function listUploads(asked: Asked): Promise<void> {
-  const { context, bucket } = asked;
   await checkBucket(asked);
   const shown = encoderOf(asked);
-  const [prefix, marker] = [param(asked, 'prefix') ?? '', param(asked, 'key-marker') ?? ''];
-  const idMarker = has(asked, 'upload-id-marker') ? param(asked, 'upload-id-marker')! : '';
+  const [prefix, delimiter] = [param(asked, 'prefix') ?? '', param(asked, 'delimiter') ?? ''];
+  const [marker, idMarker] = [param(asked, 'key-marker') ?? '', param(asked, 'upload-id-marker') ?? ''];
   const limit = numberIn(asked, 'max-uploads', MOST) ?? MOST;
-  const all = (await context.catalog.list(uploadPrefix(bucket)))
-    .map((entry) => ({
-      id: entry.key.slice(uploadPrefix(bucket).length),
-      key: keyOf(entry),
-      at: entry.storedAt,
-      checksum: checksumOf(entry),
-    }))
-    .filter(({ key }) => key.startsWith(prefix))
-    .sort((one, other) => Buffer.compare(Buffer.from(one.key), Buffer.from(other.key)) || (one.at < other.at ? -1 : 1));
-  const seen = all.findIndex(({ key, id }) => key === marker && id === idMarker);
-  const rest =
-    seen >= 0
-      ? all.slice(seen + 1)
-      : all.filter(({ key }) => marker === '' || Buffer.compare(Buffer.from(key), Buffer.from(marker)) > 0);
+  const rows = rowsOf(await uploadsOf(asked, prefix), prefix, delimiter);
+  const rest = rows.slice(placeBehind(rows, marker, idMarker));
   const page = rest.slice(0, limit);
-  const uploads = page.map(({ id, key, at, checksum }) =>
-    element('Upload', [
-      ...[element('Key', shown(key)), element('UploadId', id), ownerOf('Initiator'), ownerOf()],
-      ...[element('StorageClass', 'STANDARD'), element('Initiated', at)],
-      ...(checksum.isSaid
-        ? [element('ChecksumAlgorithm', checksum.algorithm), element('ChecksumType', checksum.type)]
-        : []),
-    ]),
-  );
   const isTruncated = rest.length > page.length;
-  const last = page.at(-1);
-  const next =
-    isTruncated && last ? [element('NextKeyMarker', shown(last.key)), element('NextUploadIdMarker', last.id)] : [];
   const document: Xml[] = [
-    ...[element('Bucket', bucket), element('KeyMarker', shown(marker)), element('UploadIdMarker', idMarker), ...next],
-    ...[
-      element('Prefix', shown(prefix)),
-      element('MaxUploads', limit),
-      element('IsTruncated', isTruncated),
-      ...uploads,
-    ],
+    ...[element('Bucket', asked.bucket), element('KeyMarker', shown(marker)), element('UploadIdMarker', idMarker)],
+    ...(isTruncated && page.length > 0 ? nextOf(page.at(-1)!, shown) : []),
+    ...[element('Prefix', shown(prefix)), ...(delimiter ? [element('Delimiter', shown(delimiter))] : [])],
+    ...[element('MaxUploads', limit), element('IsTruncated', isTruncated)],
+    ...page.flatMap((row) => ('upload' in row ? [uploadElement(row.upload, shown)] : [])),
+    ...page.flatMap((row) =>
+      'prefix' in row ? [element('CommonPrefixes', [element('Prefix', shown(row.prefix))])] : [],
+    ),
   ];
   sendXml(asked, s3Document('ListMultipartUploadsResult', document));
+}
+
+async function uploadsOf({ context, bucket }: Asked, prefix: string): Promise<Listed[]> {
+  const base = uploadPrefix(bucket);
+  return (await context.catalog.list(base))
+    .map((entry) => ({
+      id: entry.key.slice(base.length),
+      ...{ key: keyOf(entry), at: entry.storedAt, checksum: checksumOf(entry) },
+    }))
+    .filter(({ key }) => key.startsWith(prefix))
+    .sort((one, other) => compare(one.key, other.key) || (one.at < other.at ? -1 : 1));
+}
+
+function rowsOf(uploads: readonly Listed[], prefix: string, delimiter: string): Row[] {
+  const rows: Row[] = [];
+  for (const upload of uploads) {
+    const end = delimiter ? upload.key.indexOf(delimiter, prefix.length) : -1;
+    if (end < 0) rows.push({ key: upload.key, upload });
+    else {
+      const common = upload.key.slice(0, end + delimiter.length);
+      if (rows.at(-1)?.key !== common) rows.push({ key: common, prefix: common });
+    }
+  }
+  return rows;
+}
+
+/** "If upload-id-marker is not specified, only the keys lexicographically greater than the specified key-marker" are listed. */
+function placeBehind(rows: readonly Row[], marker: string, idMarker: string): number {
+  if (marker === '') return 0;
+  const named = rows.findIndex((row) => 'upload' in row && row.upload.id === idMarker && row.key === marker);
+  if (named >= 0) return named + 1;
+  const behind = rows.findIndex(({ key }) => compare(key, marker) > 0);
+  return behind < 0 ? rows.length : behind;
+}
+
+function nextOf(last: Row, shown: (text: string) => string): Xml[] {
+  const id = 'upload' in last ? [element('NextUploadIdMarker', last.upload.id)] : [];
+  return [element('NextKeyMarker', shown(last.key)), ...id];
+}
+
+function uploadElement({ key, id, at, checksum }: Listed, shown: (text: string) => string): Xml {
+  const { algorithm, type, isSaid } = checksum;
+  return element('Upload', [
+    ...[element('Key', shown(key)), element('UploadId', id), ownerOf('Initiator'), ownerOf()],
+    ...[element('StorageClass', 'STANDARD'), element('Initiated', at)],
+    ...(isSaid ? [element('ChecksumAlgorithm', algorithm), element('ChecksumType', type)] : []),
+  ]);
 }

@@ -2,7 +2,7 @@ import { send, sendFacts } from '../../shared/http/send.ts';
 import { lengthOf } from '../../shared/model/byte-range.ts';
 import { type Entry, factsOf } from '../../shared/model/entry.ts';
 import { type Asked, field, param } from './asked.ts';
-import { openObject } from './bodies.ts';
+import { bodyOf } from './bodies.ts';
 import { checkBucket } from './buckets.ts';
 import { judge, noSuchKey, preconditionFailed } from './conditions.ts';
 import { S3Error } from './errors.ts';
@@ -46,7 +46,7 @@ export async function getObject(asked: Asked): Promise<void> {
   settle(asked, portion);
   if (req.method === 'HEAD')
     return portion ? sendPortionFacts(asked, shown, portion, others) : sendFacts(req, res, shown, { headers: others });
-  const open = (range?: { start: number; end: number }) => openObject(context.blobs, entry, range);
+  const open = (range?: { start: number; end: number }) => bodyOf(context.blobs, entry, range);
   return send(req, res, { facts: shown, served: 'hit', open }, { headers: others });
 }
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { Resource, Served } from '../mirror/resource.ts';
+import type { Served } from '../mirror/resource.ts';
 import { type ByteRange, lengthOf, parseRange } from '../model/byte-range.ts';
 import type { Facts } from '../model/entry.ts';
 import { MirrorError } from '../model/errors.ts';
@@ -19,8 +19,8 @@ export interface SendOptions {
 /** Chunks are as large as the store gives them; a body in memory goes out in one piece. */
 type Body = Readable | Buffer;
 
-/** A thing with its facts, from which any part can be had. */
-interface Sendable {
+/** A thing with its facts, from which any part can be had: a resource of the mirror is one. */
+export interface Sendable {
   facts: Facts;
   served?: Served;
   open(range?: ByteRange): Promise<Body>;
@@ -34,7 +34,7 @@ interface Sendable {
 export function send(
   req: IncomingMessage,
   res: ServerResponse,
-  resource: Resource,
+  resource: Sendable,
   options: SendOptions = {},
 ): Promise<void> {
   return write(req, res, resource, options);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { loadServices } from '../../services/load.ts';
 import { type Environment, loadConfig } from '../../shared/config/load.ts';
 import { serve } from '../../shared/service/serve.ts';
-import type { Service } from '../../shared/service/service.ts';
+import type { Context, Service } from '../../shared/service/service.ts';
 import type { Store } from '../../shared/storage/store.ts';
 import { createTelemetry, type Telemetry } from '../../shared/telemetry/telemetry.ts';
 import { temporaryFolder } from './bundles.ts';
@@ -17,6 +17,8 @@ export interface TestLarder {
   adminUrl: string;
   store: Store;
   telemetry: Telemetry;
+  /** What a service lives in. */
+  context(service: string): Context<unknown>;
   /** Log lines so far. */
   log(): Record<string, unknown>[];
   /** Downloads and questions in the background are over. */
@@ -68,6 +70,7 @@ async function startIn(
   return {
     url: (name) => running(name).url,
     adminUrl: suite.adminUrl,
+    context: (name) => running(name).context,
     store: suite.store,
     telemetry,
     log: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
