@@ -19,6 +19,10 @@ const PACKAGES: Record<string, string[]> = {
   // what the image of KServe's storage initializer holds, and what pip makes of its newest
   'kserve-0.20': ['kserve-storage==0.20.*', 'huggingface_hub==0.32.4', 'hf_transfer==0.1.9'],
   kserve: ['kserve-storage'],
+  // boto3 comes along, in the version that this CLI has
+  awscli: ['awscli', 'boto3'],
+  // as TAO's core reads and writes its workspaces
+  s3fs: ['s3fs'],
 };
 
 export type ClientName = keyof typeof PACKAGES;

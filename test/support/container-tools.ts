@@ -7,7 +7,7 @@ const FOLDER = join(TEST_CACHE, 'containers');
 /** Debian's own: programs of the same name may come earlier in the PATH. */
 const PLACES = ['/usr/bin', '/usr/sbin', '/bin', '/sbin'];
 
-/** Programs of Debian's packages, which `.ci/container-tools.sh` installs. */
+/** Programs of Debian's packages, of S3 as well as of containers, which `.ci/container-tools.sh` installs. */
 type Packaged =
   | 'skopeo'
   | 'podman'
@@ -19,13 +19,18 @@ type Packaged =
   | 'docker'
   | 'dockerd'
   | 'docker-registry'
-  | 'busybox';
+  | 'busybox'
+  // version 2 of the CLI; the first one comes by pip
+  | 'aws'
+  | 'rclone'
+  | 's3cmd';
 
 /** What the Go toolchain builds; under `newest/` what Debian has in an older version. */
 const MODULES = {
   crane: 'github.com/google/go-containerregistry/cmd/crane@v0.22.1',
   oras: 'oras.land/oras/cmd/oras@v1.3.6',
   regctl: 'github.com/regclient/regclient/cmd/regctl@v0.11.7',
+  mc: 'github.com/minio/mc@v0.0.0-20250313080218-cf909e1063a9',
   helm: 'helm.sh/helm/v4/cmd/helm@v4.3.1',
   cosign: 'github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3',
   'newest/containerd': 'github.com/containerd/containerd/v2/cmd/containerd@v2.4.2',

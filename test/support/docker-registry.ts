@@ -11,21 +11,29 @@ export interface DockerRegistry extends Engine {
   put(repository: string, tag: string, image: BuiltImage, headers?: Record<string, string>): Promise<void>;
 }
 
-/** @param auth whom it lets in, as its settings have it; everybody when left out */
-export async function startDockerRegistry(auth?: object): Promise<DockerRegistry> {
+/**
+ * @param auth whom it lets in, as its settings have it; everybody when left out
+ * @param driver where it keeps what it has, likewise; a folder when left out
+ */
+export async function startDockerRegistry(auth?: object, driver?: object): Promise<DockerRegistry> {
   const place = await placeOf();
   const config = join(place.data, 'config.yml');
   // JSON is YAML
   const settings = {
     version: 0.1,
     log: { level: 'error', accesslog: { disabled: true } },
-    storage: { filesystem: { rootdirectory: join(place.data, 'registry') }, delete: { enabled: true } },
+    storage: {
+      ...(driver ?? { filesystem: { rootdirectory: join(place.data, 'registry') } }),
+      delete: { enabled: true },
+    },
     http: { addr: place.address },
     ...(auth ? { auth } : {}),
   };
   await writeFile(config, JSON.stringify(settings));
   const program = await containerTool('docker-registry');
-  const engine = await startEngine('docker-registry', program, ['serve', config], process.env, place);
+  // its driver of S3 does not start where this is set
+  const { AWS_CA_BUNDLE: _bundle, ...env } = process.env;
+  const engine = await startEngine('docker-registry', program, ['serve', config], env, place);
   return withPut(engine);
 }
 
