@@ -33,6 +33,7 @@ export function parseAddress(req: Pick<IncomingMessage, 'url' | 'headers'>, doma
 }
 
 function parseQuery(text: string): Query {
+  if (text === '') return [];
   return text
     .split('&')
     .filter((pair) => pair !== '')
@@ -44,6 +45,7 @@ function parseQuery(text: string): Query {
 
 /** A "+" stays one: clients of S3 write blanks as %20. */
 function decoded(text: string): string {
+  if (!text.includes('%')) return text;
   try {
     return decodeURIComponent(text);
   } catch (cause) {

@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express';
 import type { Identity } from '../../shared/http/tokens.ts';
+import type { DocumentCache } from '../../shared/mirror/document-cache.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { Address } from './address.ts';
 import { queryValue } from './auth/signed-request.ts';
@@ -18,6 +19,8 @@ export interface Asked {
   /** Its objects. */
   view: View;
   views: Views;
+  /** Bytes of small objects that were read a moment ago. */
+  small: DocumentCache;
   mayRead(bucket: string): boolean;
   /** Throws `AccessDenied` when who asks may not read a bucket that a copy comes from. */
   checkRead(bucket: string): void;

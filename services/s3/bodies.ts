@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import type { DocumentCache } from '../../shared/mirror/document-cache.ts';
 import { type ByteRange, lengthOf } from '../../shared/model/byte-range.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import type { BlobStore } from '../../shared/storage/blob-store.ts';
@@ -9,9 +10,14 @@ type Blobs = Pick<BlobStore, 'open' | 'read'>;
 const SMALL = 64 * 1024;
 
 /** The same for an answer: a small object in one piece. */
-export async function bodyOf(blobs: Blobs, entry: Entry, range?: ByteRange): Promise<Readable | Buffer> {
+export async function bodyOf(
+  blobs: Blobs,
+  small: DocumentCache,
+  entry: Entry,
+  range?: ByteRange,
+): Promise<Readable | Buffer> {
   if (entry.parts || entry.size > SMALL || entry.size === 0) return openObject(blobs, entry, range);
-  const bytes = await blobs.read(entry.digest, SMALL);
+  const bytes = await small.read(entry.digest, () => blobs.read(entry.digest, SMALL));
   return range ? bytes.subarray(range.start, range.end + 1) : bytes;
 }
 

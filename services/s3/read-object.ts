@@ -46,7 +46,7 @@ export async function getObject(asked: Asked): Promise<void> {
   settle(asked, portion);
   if (req.method === 'HEAD')
     return portion ? sendPortionFacts(asked, shown, portion, others) : sendFacts(req, res, shown, { headers: others });
-  const open = (range?: { start: number; end: number }) => bodyOf(context.blobs, entry, range);
+  const open = (range?: { start: number; end: number }) => bodyOf(context.blobs, asked.small, entry, range);
   return send(req, res, { facts: shown, served: 'hit', open }, { headers: others });
 }
 

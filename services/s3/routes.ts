@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express';
+import { DocumentCache } from '../../shared/mirror/document-cache.ts';
 import type { Context } from '../../shared/service/service.ts';
 import { parseAddress } from './address.ts';
 import { admit } from './admission.ts';
@@ -29,6 +30,7 @@ export function routes(context: Context<S3Config>): RequestHandler {
   const open = context.config.public.map(patternOf);
   const turns = new Turns();
   const views = viewsOf(context);
+  const small = new DocumentCache();
   sweepUploads(context);
   return async (req, res, next) => {
     try {
@@ -38,7 +40,7 @@ export function routes(context: Context<S3Config>): RequestHandler {
       const identity = signer && { id: signer.id, name: signer.name };
       const check = (action: Action, of: string, by = signer) => checkAccess(by, action, of, open);
       const asked: Asked = {
-        ...{ context, req, res, address, bucket, key, identity, payload, views, view: views(bucket) },
+        ...{ context, req, res, address, bucket, key, identity, payload, views, view: views(bucket), small },
         checkRead: (of) => check('read', of),
         mayRead: (of) => isAllowed(signer, 'read', of, open),
       };

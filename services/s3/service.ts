@@ -11,6 +11,7 @@ export const service: Service<S3Config> = {
   configSchema,
   upstream: () => nowhere(),
   routes,
+  plain: true,
   renderError,
   clientHint: (url) => `aws --endpoint-url ${url} s3 ls`,
 };

@@ -124,6 +124,8 @@ export interface Service<C> {
   /** How the origins are asked. `origins` makes an Upstream from a description of them; the shell decorates it. */
   upstream(config: C, origins: HttpOrigins): Upstream;
   routes(context: Context<C>): RequestHandler | Router | Promise<RequestHandler | Router>;
+  /** Its routes are one handler that answers everything and reads the bare request: no router is put before it. */
+  plain?: boolean;
   renderError(error: MirrorError): RenderedError;
   bundling?: Bundling<C>;
   /** What it holds as buckets that are only read. */

@@ -38,6 +38,7 @@ export class CatalogIndex {
   readonly #search: NameSearch;
   readonly #generations = new Map<string, number>();
   #seen = -1;
+  #looked = false;
 
   /** @param path a file, or `:memory:` */
   constructor(path: string) {
@@ -47,11 +48,7 @@ export class CatalogIndex {
 
   /** A number that changes when a name of this service does, by this process or another: asked per request. */
   generation(service: string): number {
-    const { data_version: others } = this.#sql('PRAGMA data_version').get() as { data_version: number };
-    if (others !== this.#seen) {
-      this.#seen = others;
-      this.#generations.clear();
-    }
+    this.#lookForOthers();
     const known = this.#generations.get(service);
     if (known !== undefined) return known;
     const row = this.#sql('SELECT value FROM generations WHERE service = ?').get(service) as
@@ -59,6 +56,19 @@ export class CatalogIndex {
       | undefined;
     this.#generations.set(service, row?.value ?? 0);
     return row?.value ?? 0;
+  }
+
+  /** Once for all that runs before the next events are fetched: who asks because of another's write is among these. */
+  #lookForOthers(): void {
+    if (this.#looked) return;
+    this.#looked = true;
+    setImmediate(() => {
+      this.#looked = false;
+    });
+    const { data_version: others } = this.#sql('PRAGMA data_version').get() as { data_version: number };
+    if (others === this.#seen) return;
+    this.#seen = others;
+    this.#generations.clear();
   }
 
   get(service: string, key: string): Entry | undefined {

@@ -9,7 +9,7 @@ const run = promisify(execFile);
 /** Requests per second of a URL, by wrk: one thread, so that the server has the other core. */
 export async function requestsPerSecond(
   url: string,
-  options: { connections: number; seconds: number; headers?: Record<string, string> },
+  options: { connections: number; seconds: number; headers?: Record<string, string>; script?: string },
 ): Promise<number> {
   const headers = Object.entries(options.headers ?? {}).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
   const { stdout } = await run('wrk', [
@@ -18,6 +18,7 @@ export async function requestsPerSecond(
     `-d${options.seconds}s`,
     '--timeout',
     '10s',
+    ...(options.script ? ['-s', options.script] : []),
     ...headers,
     url,
   ]);

@@ -11,6 +11,7 @@ import { benchImages } from './oci.ts';
 import { benchColdLayer } from './oci-cold.ts';
 import { benchImport } from './oci-import.ts';
 import { benchPages } from './pages.ts';
+import { benchS3 } from './s3.ts';
 import { benchStart } from './start.ts';
 import { type Row, tableOf } from './table.ts';
 
@@ -28,6 +29,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   oci: benchImages,
   'oci-cold': benchColdLayer,
   'oci-import': benchImport,
+  s3: benchS3,
 };
 
 const asked = process.argv.slice(2);

@@ -1,3 +1,4 @@
+import { remembered } from '../../../shared/model/remembered.ts';
 import { S3Error } from '../errors.ts';
 
 /** What a request says of who signed it, and how. Query names are decoded; header names are lower-case. */
@@ -131,13 +132,24 @@ function expiresIn(text: string): number {
   return expires;
 }
 
-const namesIn = (signed: string) => signed.toLowerCase().split(';');
+const namesIn = remembered((signed) => signed.toLowerCase().split(';'));
 
 /** `<access key>/20261124/us-east-1/s3/aws4_request`. Keys may have slashes of their own: it is read from behind. */
-export function scopeOf(
-  credential: string,
-  failed: (message: string) => S3Error,
-): Pick<SignedRequest, 'accessKeyId' | 'date' | 'region' | 'service' | 'scope'> {
+export function scopeOf(credential: string, failed: (message: string) => S3Error): Scope {
+  const known = scopes.get(credential);
+  if (known) return known;
+  const found = readScope(credential, failed);
+  if (scopes.size >= MOST_SCOPES) scopes.clear();
+  scopes.set(credential, found);
+  return found;
+}
+
+type Scope = Pick<SignedRequest, 'accessKeyId' | 'date' | 'region' | 'service' | 'scope'>;
+/** A key's scope is the same all day. */
+const scopes = new Map<string, Scope>();
+const MOST_SCOPES = 1000;
+
+function readScope(credential: string, failed: (message: string) => S3Error): Scope {
   const parts = credential.split('/');
   const [date = '', region = '', service = '', end = ''] = parts.slice(-4);
   const accessKeyId = parts.slice(0, -4).join('/');

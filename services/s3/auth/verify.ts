@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
+import { remembered } from '../../../shared/model/remembered.ts';
 import { encodePath, type SigningKey, sign, stringToSign } from '../../../shared/storage/sigv4.ts';
 import type { ChunkSeed } from '../body/chunk-signatures.ts';
 import { S3Error } from '../errors.ts';
@@ -55,31 +56,41 @@ export async function verifyRequest(
   const key = { accessKeyId, secretAccessKey, region: signed.region, service: signed.service };
   const payloadHash = payloadHashOf(signed, request);
   checkPayloadHash(payloadHash);
-  if (!pathsOf(request.path).some((path) => isSignedBy(signed, { ...request, path }, payloadHash, key)))
+  if (!isSignedBy(signed, request, payloadHash, key) && !isSignedAnew(signed, request, payloadHash, key))
     throw notSigned(accessKeyId);
   return { accessKeyId, payload: payloadOf(payloadHash, signed, key) };
 }
 
-/** As it came; and decoded and encoded anew, for clients that write `%7E` and sign `~`. */
-function pathsOf(path: string): string[] {
+/** The same for clients that write `%7E` and sign `~`: decoded and encoded anew. */
+function isSignedAnew(signed: SignedRequest, request: RequestToVerify, payloadHash: string, key: SigningKey): boolean {
   try {
-    return [...new Set([path, encodePath(decodeURIComponent(path))])];
+    const path = encodePath(decodeURIComponent(request.path));
+    return path !== request.path && isSignedBy(signed, { ...request, path }, payloadHash, key);
   } catch {
-    return [path];
+    return false;
   }
 }
 
 function isSignedBy(signed: SignedRequest, request: RequestToVerify, payloadHash: string, key: SigningKey): boolean {
-  const headers = Object.fromEntries(signed.signedHeaders.map((name) => [name, request.headers[name] ?? '']));
-  const query = request.query.filter(([name]) => name !== 'X-Amz-Signature');
+  const headers: Record<string, string> = {};
+  for (const name of signed.signedHeaders) headers[name] = request.headers[name] ?? '';
+  const query = signed.how === 'header' ? request.query : request.query.filter(([name]) => name !== 'X-Amz-Signature');
   const canonical = { method: request.method, path: request.path, query, headers, payloadHash };
   const wanted = Buffer.from(sign(stringToSign(canonical, signed.scope, signed.timestamp), key, signed.date));
   const given = Buffer.from(signed.signature);
   return wanted.length === given.length && timingSafeEqual(wanted, given);
 }
 
+/** `20261124T120000Z`; NaN for a date that there is not. */
+const millisecondsOf = remembered((timestamp) => {
+  const [year, month, day] = [timestamp.slice(0, 4), timestamp.slice(4, 6), timestamp.slice(6, 8)].map(Number);
+  const [hour, minute, second] = [timestamp.slice(9, 11), timestamp.slice(11, 13), timestamp.slice(13, 15)].map(Number);
+  const isDate = month! >= 1 && month! <= 12 && day! >= 1 && day! <= 31 && hour! < 24 && minute! < 60 && second! < 60;
+  return isDate ? Date.UTC(year!, month! - 1, day!, hour!, minute!, second!) : Number.NaN;
+});
+
 function checkTime({ how, timestamp, expires }: SignedRequest, now: number): void {
-  const at = Date.parse(timestamp.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'));
+  const at = millisecondsOf(timestamp);
   if (Number.isNaN(at))
     throw new S3Error('forbidden', 'AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header.');
   if (how === 'query') {
@@ -96,7 +107,8 @@ function checkTime({ how, timestamp, expires }: SignedRequest, now: number): voi
 
 /** "host" and all of "x-amz-*": whoever stands between must not be able to add any. */
 function checkSignedHeaders({ signedHeaders }: SignedRequest, headers: Fields): void {
-  const unsigned = Object.keys(headers).filter((name) => name.startsWith('x-amz-') && !signedHeaders.includes(name));
+  const unsigned: string[] = [];
+  for (const name in headers) if (name.startsWith('x-amz-') && !signedHeaders.includes(name)) unsigned.push(name);
   if (!signedHeaders.includes('host')) unsigned.unshift('host');
   if (unsigned.length > 0)
     throw new S3Error('forbidden', 'AccessDenied', 'There were headers present in the request which were not signed', {

@@ -1,0 +1,15 @@
+/**
+ * A function of a text whose answers are remembered, for texts that come again and again: what a key's scope says, which
+ * fields a client signs. Forgets all when there are too many, so that nobody can fill it.
+ */
+export function remembered<T>(work: (text: string) => T, most = 1000): (text: string) => T {
+  const known = new Map<string, T>();
+  return (text) => {
+    const held = known.get(text);
+    if (held !== undefined) return held;
+    const found = work(text);
+    if (known.size >= most) known.clear();
+    known.set(text, found);
+    return found;
+  };
+}
