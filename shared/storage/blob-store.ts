@@ -23,6 +23,8 @@ import { BLOBS, blobPath } from './paths.ts';
 
 /** Bytes that are offered again and are older than this (ms) are touched, so that no garbage collection takes them. */
 const OLD = 3_600_000;
+/** Up to so many bytes need no file while they are measured. */
+const SMALL = 64 * 1024;
 
 export interface IngestOptions {
   /** What the protocol calls it: "layer", "file". */
@@ -113,21 +115,27 @@ export class BlobStore {
     const { subject, promised = [], more = [] } = options;
     const path = join(this.spoolDir, temporaryName('.ingest'));
     const hashed = new HashedBody([...hashesFor(promised), ...more]);
-    const spool = async (source: AsyncIterable<Buffer>) => void (await writeSynced(path, hashed.pass(source)));
-    try {
+    let small: Buffer | undefined;
+    const spool = async (source: AsyncIterable<Buffer>) => {
+      small = await hashed.whole(source, SMALL);
+      if (small) return;
       await mkdir(this.spoolDir, { recursive: true });
+      await writeSynced(path, hashed.rest());
+    };
+    try {
       await pipeline(body, spool, { signal: options.signal });
       const { size, hashes } = await hashed.finish();
       const found = judged(hashes, size, promised, subject);
       options.check?.(hashes);
-      await this.putFile(found.digest, found.size, path);
+      if (!small) await this.putFile(found.digest, size, path);
+      else if (!(await this.#holds(found.digest, size))) await this.#objects.put(blobPath(found.digest), small);
       return { ...found, hashes };
     } catch (error) {
       options.signal?.throwIfAborted();
       throw fromSystemError(error, subject);
     } finally {
       hashed.release();
-      await rm(path, { force: true });
+      if (!small) await rm(path, { force: true });
     }
   }
 

@@ -2,55 +2,86 @@ import { type HashWish, type RunningHash, startHash } from '../model/running-has
 import { PIECE, SideHashes } from './side-hashes.ts';
 
 /**
- * Passes a body on to where it is written, and hashes it. What is short is hashed in place; what is long beside, in
- * threads, as long as there are any to be had. One per body: `pass`, then `finish`, and in the end always `release`.
+ * Reads a body and hashes it. What is short is hashed in place; what is long beside, in threads, as long as there are
+ * any to be had. One per body: `whole`, else `rest`; then `finish`, and in the end always `release`.
  */
 export class HashedBody {
   readonly #wishes: readonly HashWish[];
-  #side: SideHashes | undefined;
   readonly #hashes: [name: string, hash: RunningHash][] = [];
+  #chunks: AsyncIterator<Buffer> | undefined;
+  /** What was read and not yet passed on. */
+  readonly #head: Buffer[] = [];
+  #ended = false;
+  #side: SideHashes | undefined;
   #size = 0;
 
   constructor(wishes: readonly HashWish[]) {
     this.#wishes = wishes;
   }
 
-  /** For `writeStream`: it writes to the end what it is given, and is done with a piece when it asks for the next but one. */
-  async *pass(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    const chunks = source[Symbol.asyncIterator]();
-    const head: Buffer[] = [];
-    let more = true;
-    while (more && this.#size <= PIECE) {
-      const { done, value } = await chunks.next();
-      more = !done;
-      if (value) {
-        head.push(value);
-        this.#size += value.length;
-      }
-    }
-    // one hash alone takes no longer than the disk does
-    this.#side = more && this.#wishes.length > 1 ? SideHashes.lease(this.#wishes) : undefined;
-    const all = joined(head, chunks, more);
-    yield* this.#side ? this.#aside(all, this.#side) : this.#inPlace(all);
+  /** The body, when it has no more than `most` bytes; else undefined, and `rest` gives all of it. */
+  async whole(source: AsyncIterable<Buffer>, most: number): Promise<Buffer | undefined> {
+    this.#chunks = source[Symbol.asyncIterator]();
+    await this.#gather(most);
+    if (!this.#ended) return undefined;
+    const bytes = this.#head.length === 1 ? this.#head[0]! : Buffer.concat(this.#head);
+    await this.#startInPlace();
+    this.#take(bytes);
+    return bytes;
   }
 
-  async *#inPlace(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for (const wish of this.#wishes) this.#hashes.push([wish.name, await startHash(wish)]);
-    this.#size = 0;
-    for await (const chunk of chunks) {
-      this.#size += chunk.length;
-      for (const [, hash] of this.#hashes) hash.update(chunk);
+  /** For `writeStream`: it writes to the end what it is given, and is done with a piece when it asks for the next but one. */
+  async *rest(): AsyncGenerator<Buffer> {
+    await this.#gather(PIECE);
+    // one hash alone takes no longer than the disk does
+    this.#side = !this.#ended && this.#wishes.length > 1 ? SideHashes.lease(this.#wishes) : undefined;
+    yield* this.#side ? this.#aside(this.#side) : this.#inPlace();
+  }
+
+  /** Reads until there are more than `most` bytes, or it ends. */
+  async #gather(most: number): Promise<void> {
+    let length = this.#head.reduce((sum, chunk) => sum + chunk.length, 0);
+    while (!this.#ended && length <= most) {
+      const { done, value } = await this.#chunks!.next();
+      this.#ended = done === true;
+      if (done) return;
+      this.#head.push(value);
+      length += value.length;
+    }
+  }
+
+  async *#all(): AsyncGenerator<Buffer> {
+    yield* this.#head.splice(0);
+    while (!this.#ended) {
+      const { done, value } = await this.#chunks!.next();
+      if (done) return;
+      yield value;
+    }
+  }
+
+  async *#inPlace(): AsyncGenerator<Buffer> {
+    await this.#startInPlace();
+    for await (const chunk of this.#all()) {
+      this.#take(chunk);
       yield chunk;
     }
   }
 
+  async #startInPlace(): Promise<void> {
+    for (const wish of this.#wishes) this.#hashes.push([wish.name, await startHash(wish)]);
+  }
+
+  #take(chunk: Buffer): void {
+    this.#size += chunk.length;
+    for (const [, hash] of this.#hashes) hash.update(chunk);
+  }
+
   /** Fills pieces of shared memory in turn; one is filled again when it is hashed and, by the time, written. */
-  async *#aside(chunks: AsyncIterable<Buffer>, side: SideHashes): AsyncGenerator<Buffer> {
+  async *#aside(side: SideHashes): AsyncGenerator<Buffer> {
     const hashing: Promise<void>[] = [];
     let turn = 0;
     let filled = 0;
-    this.#size = 0;
-    for await (const chunk of chunks) {
+    for await (const chunk of this.#all()) {
       this.#size += chunk.length;
       for (let offset = 0; offset < chunk.length; ) {
         const piece = side.pieces[turn]!;
@@ -91,13 +122,4 @@ export class HashedBody {
 function heard<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;
-}
-
-async function* joined(head: Buffer[], rest: AsyncIterator<Buffer>, more: boolean): AsyncGenerator<Buffer> {
-  yield* head.splice(0);
-  while (more) {
-    const { done, value } = await rest.next();
-    if (done) return;
-    yield value;
-  }
 }
