@@ -23,10 +23,17 @@ export interface S3Site {
   close(): Promise<void>;
 }
 
-/** Its access key is made as README says: `larder token create --s3`. */
-export async function startS3Site(env: NodeJS.ProcessEnv = {}): Promise<S3Site> {
+/**
+ * Its access key is made as README says: `larder token create --s3`.
+ * @param fill puts things into the store before it is served
+ */
+export async function startS3Site(
+  env: NodeJS.ProcessEnv = {},
+  fill?: (store: string) => Promise<unknown>,
+): Promise<S3Site> {
   const folder = await temporaryFolder();
   const store = join(folder.path, 'store');
+  await fill?.(store);
   const made = await larder(['token', 'create', 'lab', '--write', '--s3', '--store', store]);
   const [accessKey = '', secretKey = ''] = made.stdout.trim().split('\n');
   const server = await spawnLarder({ store, env: { AIRGAPPED_MODE: 'true', ...env } });
