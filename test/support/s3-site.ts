@@ -1,7 +1,10 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { expect } from 'vitest';
 import { temporaryFolder } from './bundles.ts';
+import { startHub } from './hub.ts';
+import type { RepoWish } from './hub-repo.ts';
+import { carryModels, sha256 } from './hub-sites.ts';
 import { type Ran, runCommand } from './python-clients.ts';
 import { larder, type SpawnedLarder, spawnLarder } from './spawn-larder.ts';
 
@@ -21,6 +24,33 @@ export interface S3Site {
   /** Runs Python with what is in `packages`; it must work. @returns what it printed */
   python(bin: string, script: string): Promise<string>;
   close(): Promise<void>;
+}
+
+/** Fills a store with models of a hub that is gone by then: they came over the gap in a bundle. */
+export function modelsOf(repos: readonly RepoWish[]): (store: string) => Promise<void> {
+  return async (store) => {
+    const folder = await temporaryFolder();
+    const hub = await startHub();
+    try {
+      for (const repo of repos) hub.add(repo);
+      const items = repos.map(({ id }) => `{ hf: "${id}" }`);
+      await carryModels(folder.path, items, { LARDER_HUGGINGFACE_ORIGIN: hub.url }, store);
+    } finally {
+      await hub.close();
+      await folder.remove();
+    }
+  };
+}
+
+/** What is in a folder, by path; sha256 of each file. */
+export async function filesIn(folder: string): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    found[relative(folder, path)] = sha256(await readFile(path));
+  }
+  return found;
 }
 
 /**
