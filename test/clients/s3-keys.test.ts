@@ -43,16 +43,10 @@ const inBytes = (keys: readonly string[]) =>
 
 beforeAll(async () => {
   site = await startS3Site({ LARDER_S3_PUBLIC: '["nim*"]' });
-  const { host } = new URL(site.url);
   const mcPath = await containerTool('mc');
-  const mcEnv = { MC_HOST_l: `http://${site.accessKey}:${site.secretKey}@${host}`, MC_CONFIG_DIR: at('mc') };
-  mc = (...args) => site.run(mcPath, ['--quiet', ...args], mcEnv);
+  mc = (...args) => site.run(mcPath, ['--quiet', ...args]);
   const rclonePath = await containerTool('rclone');
-  const rcloneEnv = {
-    ...{ RCLONE_CONFIG_L_TYPE: 's3', RCLONE_CONFIG_L_PROVIDER: 'Other', RCLONE_CONFIG_L_ENDPOINT: site.url },
-    ...{ RCLONE_CONFIG_L_ACCESS_KEY_ID: site.accessKey, RCLONE_CONFIG_L_SECRET_ACCESS_KEY: site.secretKey },
-  };
-  rclone = (...args) => site.run(rclonePath, args, rcloneEnv);
+  rclone = (...args) => site.run(rclonePath, args);
   const awsPath = await containerTool('aws');
   aws = (...args) => site.run(awsPath, ['--endpoint-url', site.url, ...args]);
 });

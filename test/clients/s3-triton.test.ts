@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { client } from '../support/clients.ts';
 import { bytesOf, sha256 } from '../support/hub-sites.ts';
 import { filesIn, modelsOf, type S3Site, startS3Site } from '../support/s3-site.ts';
 import { makeCertificate } from '../support/tls.ts';
@@ -34,7 +35,7 @@ beforeAll(async () => {
   await put('repo/bert/2/model.onnx', 'newer');
   await put('repo/bert/2/vocab/words.txt', 'a b');
   await put('repo/bert-large/config.pbtxt', 'name: "bert-large"');
-  await put('repo/folder/', '');
+  await put('repo/folder/', Buffer.alloc(0));
   await put('many/last/file', 'x');
   for (let first = 0; first < MANY; first += 50)
     await Promise.all(Array.from({ length: 50 }, (_, index) => put(`many/dir/${first + index}`, 'x')));
@@ -99,3 +100,41 @@ describe.each(['http', 'https'])('Triton’s requests in its order, over %s', (s
     await expect(wrong.checkClient()).rejects.toThrow(/403/);
   });
 });
+
+test.each(['http', 'https'])(
+  'the SDK for C++, as pyarrow has it, lists, reads, writes and copies over %s',
+  async (scheme) => {
+    await writeFile(at('ca.pem'), credentials.ca!);
+    const said = await site.python(
+      await client('pyarrow'),
+      `
+from pyarrow import fs
+s3 = fs.S3FileSystem(access_key="${site.accessKey}", secret_key="${site.secretKey}", region="eu-odd-1",
+                     scheme="${scheme}", endpoint_override="${new URL(scheme === 'http' ? site.url : front.url).host}",
+                     allow_bucket_creation=True, allow_bucket_deletion=True,
+                     ${scheme === 'https' ? 'tls_ca_file_path="ca.pem"' : ''})
+found = {one.path: one.size for one in s3.get_file_info(fs.FileSelector("triton/repo/bert", recursive=True)) if one.is_file}
+assert found == {"triton/repo/bert/config.pbtxt": ${CONFIG.length}, "triton/repo/bert/1/model.onnx": ${WEIGHTS.length}, "triton/repo/bert/2/model.onnx": 5, "triton/repo/bert/2/vocab/words.txt": 3}, found
+weights = s3.open_input_file("triton/repo/bert/1/model.onnx")
+whole = weights.read()
+assert weights.read_at(100, 4_999_950) == whole[4_999_950:]
+s3.create_dir("cpp-${scheme}")
+with s3.open_output_stream("cpp-${scheme}/a b/large + ü.bin", metadata={"Content-Type": "application/x-odd"}) as out:
+    for _ in range(4):
+        out.write(whole)
+with s3.open_input_stream("cpp-${scheme}/a b/large + ü.bin") as back:
+    assert back.read() == whole * 4
+s3.copy_file("cpp-${scheme}/a b/large + ü.bin", "cpp-${scheme}/copied")
+s3.move("cpp-${scheme}/copied", "cpp-${scheme}/moved")
+assert s3.get_file_info("cpp-${scheme}/moved").size == 4 * len(whole)
+assert s3.get_file_info("cpp-${scheme}/none").type == fs.FileType.NotFound
+assert s3.open_input_file("models/acme/tiny/main/onnx/model.onnx").read() == whole
+s3.delete_dir("cpp-${scheme}/a b")
+s3.delete_file("cpp-${scheme}/moved")
+s3.delete_dir("cpp-${scheme}")
+print("done")
+`,
+    );
+    expect(said).toBe('done\n');
+  },
+);

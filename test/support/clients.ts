@@ -28,6 +28,8 @@ const PACKAGES: Record<string, string[]> = {
   awscli: ['awscli', 'boto3'],
   // as TAO's core reads and writes its workspaces
   s3fs: ['s3fs'],
+  // has the SDK for C++ in it, which Triton is built with
+  pyarrow: ['pyarrow'],
   // what its loader of experiments imports on its way; "mongomock" is the database of its own test mode
   'tao-core': [
     ...['s3fs', 'pymongo', 'mongomock', 'numpy', 'orjson', 'ruamel.yaml', 'PyYAML', 'requests', 'filelock'],

@@ -16,7 +16,7 @@ export interface S3Site {
   accessKey: string;
   secretKey: string;
   folder: string;
-  /** What clients of AWS's make read: keys, region, endpoint; a home of their own. */
+  /** What clients of AWS's make read: keys, region, endpoint; a home of their own. To mc and rclone the site is "l". */
   env: NodeJS.ProcessEnv;
   attempt(command: string, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Ran>;
   /** The same, and it must work. @returns what it printed */
@@ -77,6 +77,9 @@ export async function startS3Site(
     AWS_DEFAULT_REGION: 'us-east-1',
     AWS_ENDPOINT_URL: url,
     AWS_EC2_METADATA_DISABLED: 'true',
+    ...{ MC_HOST_l: url.replace('//', `//${accessKey}:${secretKey}@`), MC_CONFIG_DIR: join(folder.path, 'mc') },
+    ...{ RCLONE_CONFIG_L_TYPE: 's3', RCLONE_CONFIG_L_PROVIDER: 'Other', RCLONE_CONFIG_L_ENDPOINT: url },
+    ...{ RCLONE_CONFIG_L_ACCESS_KEY_ID: accessKey, RCLONE_CONFIG_L_SECRET_ACCESS_KEY: secretKey },
   };
   const attempt: S3Site['attempt'] = (command, args, more) =>
     runCommand(command, args, { cwd: folder.path, env: { ...own, ...more }, timeout: 120_000 });
