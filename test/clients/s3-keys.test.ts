@@ -42,7 +42,7 @@ const inBytes = (keys: readonly string[]) =>
   [...keys].sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
 
 beforeAll(async () => {
-  site = await startS3Site({ LARDER_S3_PUBLIC: '["nim*"]' });
+  site = await startS3Site({ LARDER_S3_PUBLIC: '["nim*"]', LARDER_S3_DOMAINS: '["s3.localhost"]' });
   const mcPath = await containerTool('mc');
   mc = (...args) => site.run(mcPath, ['--quiet', ...args]);
   const rclonePath = await containerTool('rclone');
@@ -134,6 +134,27 @@ s3.create_bucket(Bucket="nim-mlis")
 s3.put_object(Bucket="nim-mlis", Key="prefix/" + quote_plus("nim/meta/llama3-8b-instruct:0.11.1+ba20956e-l40sx1?file=config.json"), Body=b"{}")
 `);
     expect(await keysByBoto3('nim-mlis')).toEqual([`prefix/${NIM[0]}`]);
+  });
+
+  test('are read by the host of their bucket, signed by fields and in addresses of both versions', async () => {
+    const { port } = new URL(site.url);
+    const read = await boto3(`
+import socket, urllib.request
+from botocore.config import Config
+lookup = socket.getaddrinfo
+socket.getaddrinfo = lambda host, *rest, **more: lookup("127.0.0.1" if str(host).endswith(".localhost") else host, *rest, **more)
+found = []
+for version in ["s3", "s3v4"]:
+    config = Config(signature_version=version, s3={"addressing_style": "virtual"})
+    hosted = boto3.client("s3", endpoint_url="http://s3.localhost:${port}", config=config)
+    asked = {"Bucket": "nim", "Key": "${NIM[0]}"}
+    address = hosted.generate_presigned_url("get_object", asked)
+    assert address.startswith("http://nim.s3.localhost:${port}/nim%252Fmeta"), address
+    found.append(urllib.request.urlopen(address).read().decode())
+found.append(hosted.get_object(**asked)["Body"].read().decode())
+print(json.dumps([found, [one["Key"] for one in hosted.list_objects(Bucket="nim")["Contents"]]]))
+`);
+    expect(JSON.parse(read)).toEqual([[NIM[0], NIM[0], NIM[0]], inBytes(NIM)]);
   });
 
   test('are decoded once', async () => {
