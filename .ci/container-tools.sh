@@ -4,7 +4,7 @@ set -euo pipefail
 declare -A packages=(
   [skopeo]=skopeo [podman]=podman [buildah]=buildah [crun]=crun [runc]=runc [containerd]=containerd
   [dockerd]=docker.io [docker-registry]=docker-registry [busybox]=busybox-static
-  [aws]=awscli [rclone]=rclone [s3cmd]=s3cmd
+  [aws]=awscli [rclone]=rclone [s3cmd]=s3cmd [s3fs]=s3fs
 )
 missing=()
 for program in "${!packages[@]}"; do

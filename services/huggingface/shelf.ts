@@ -1,3 +1,4 @@
+import { digestOf } from '../../shared/model/digest.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import type { Shelf, ShelfPlace } from '../../shared/service/shelf.ts';
 import type { Page } from '../../shared/storage/catalog-index.ts';
@@ -6,7 +7,7 @@ import { type Info, parseInfo } from './info.ts';
 import { Parsed } from './parsed.ts';
 import { fileKey, infoKey, repoKey, revKey, treeKey } from './refs.ts';
 import { isCommit, isRepoId, type Repo } from './repo.ts';
-import { parseTree, type Tree } from './tree.ts';
+import { parseTree, type Tree, type TreeFile } from './tree.ts';
 
 const MOST_INFO = 64 << 20;
 const MOST_TREE = 512 << 20;
@@ -14,6 +15,13 @@ const MOST_TREE = 512 << 20;
 const MOST_SEGMENTS = 3;
 /** Comes behind every key that begins with what stands before it. */
 const LAST = '\u{10ffff}';
+const NOTHING = digestOf(Buffer.alloc(0));
+
+/** What a commit holds, and the document that says so. */
+interface KnownTree {
+  tree: Tree;
+  entry: Entry;
+}
 
 /** `models`: each file that is held of each revision that is known, as `<org>/<name>/<revision>/<path>`. */
 export function models(): Shelf {
@@ -37,9 +45,9 @@ class ModelsShelf {
       for (let ofRev = 1; ofRev <= MOST_SEGMENTS; ofRev += 1) {
         const rev = segments.slice(ofId, ofId + ofRev).join('/');
         const path = segments.slice(ofId + ofRev).join('/');
-        const tree = path === '' ? undefined : await this.#treeAt(place, repo, rev);
-        const file = tree?.files.get(path);
-        const entry = file && (await place.catalog.get(fileKey(file)));
+        const known = path === '' ? undefined : await this.#treeAt(place, repo, rev);
+        const file = known?.tree.files.get(path);
+        const entry = file && (await heldFile(place, file, known!.entry));
         if (entry) return { ...entry, key };
       }
     }
@@ -54,11 +62,11 @@ class ModelsShelf {
       const repo: Repo = { type: 'models', id };
       for (const rev of await revisionsOf(place, repo)) {
         if (!wanted(`${id}/${rev}/`)) continue;
-        const tree = await this.#treeAt(place, repo, rev);
-        for (const path of [...(tree?.files.keys() ?? [])].sort(compare)) {
+        const known = await this.#treeAt(place, repo, rev);
+        for (const path of [...(known?.tree.files.keys() ?? [])].sort(compare)) {
           const key = `${id}/${rev}/${path}`;
           if (!key.startsWith(prefix) || compare(key, after) <= 0) continue;
-          const entry = await place.catalog.get(fileKey(tree!.files.get(path)!));
+          const entry = await heldFile(place, known!.tree.files.get(path)!, known!.entry);
           if (entry) found.push({ ...entry, key });
           if (found.length >= limit) return found;
         }
@@ -68,7 +76,7 @@ class ModelsShelf {
   }
 
   /** What a revision holds, of a repo that anybody may see; nobody is asked for anything. */
-  async #treeAt({ catalog, blobs }: ShelfPlace, repo: Repo, rev: string): Promise<Tree | undefined> {
+  async #treeAt({ catalog, blobs }: ShelfPlace, repo: Repo, rev: string): Promise<KnownTree | undefined> {
     const known = await catalog.get(isCommit(rev) ? infoKey(repo, rev) : revKey(repo, rev));
     if (!known) return undefined;
     const info = await this.#infos.get(known.digest, known.size, async () =>
@@ -76,11 +84,19 @@ class ModelsShelf {
     );
     if (info.json.private === true) return undefined;
     const entry = await catalog.get(treeKey(repo, info.sha));
-    return (
-      entry &&
-      this.#trees.get(entry.digest, entry.size, async () => parseTree(await blobs.read(entry.digest, MOST_TREE)))
-    );
+    if (!entry) return undefined;
+    const read = async () => parseTree(await blobs.read(entry.digest, MOST_TREE));
+    return { tree: await this.#trees.get(entry.digest, entry.size, read), entry };
   }
+}
+
+/** A file that is here. One without bytes has no name and no blob of its own: the tree that tells of it is all of it. */
+async function heldFile({ catalog }: ShelfPlace, file: TreeFile, { origin, storedAt, checkedAt }: Entry) {
+  const key = fileKey(file);
+  const entry = await catalog.get(key);
+  if (entry || file.size > 0) return entry;
+  const nothing = { digest: NOTHING, size: 0, mediaType: 'application/octet-stream', headers: {} };
+  return { key, ...nothing, origin, storedAt, checkedAt };
 }
 
 /** False for a beginning of keys none of which has the prefix and comes behind `after`. */

@@ -50,7 +50,7 @@ function partsOf(asked: Asked, { parts }: Entry): Xml[] {
   const page = parts.slice(after, after + limit);
   return [
     element('ObjectParts', [
-      ...[element('TotalPartsCount', parts.length), element('PartNumberMarker', after)],
+      ...[element('PartsCount', parts.length), element('PartNumberMarker', after)],
       ...[element('NextPartNumberMarker', after + page.length), element('MaxParts', limit)],
       element('IsTruncated', after + page.length < parts.length),
       ...page.map(({ size }, index) =>

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { Entry } from '../../shared/model/entry.ts';
 import { type Asked, field, sendXml } from './asked.ts';
 import { openObject } from './bodies.ts';
@@ -69,6 +70,8 @@ export async function copyObject(asked: Asked, turns: Turns): Promise<void> {
     headers,
     ...(parts ? { parts } : {}),
   });
+  // a mirror keeps no blob for a file without bytes; a name of this site has one
+  if (size === 0) await context.blobs.put(digest, 0, Readable.from([]));
   await turns.run(name, async () => {
     checkWriteConditions(asked, await context.catalog.get(name));
     await context.catalog.put(entry);

@@ -29,7 +29,9 @@ export async function listParts(asked: Asked): Promise<void> {
   const document: Xml[] = [
     ...[element('Bucket', bucket), element('Key', key), element('UploadId', id)],
     ...[ownerOf('Initiator'), ownerOf(), element('StorageClass', 'STANDARD')],
-    ...[element('PartNumberMarker', after), element('NextPartNumberMarker', page.at(-1)?.[0] ?? after)],
+    element('PartNumberMarker', after),
+    // AWS says it of a last page, too; of one without parts it would have the SDK for JavaScript ask without an end
+    ...page.slice(-1).map(([number]) => element('NextPartNumberMarker', number)),
     ...[element('MaxParts', limit), element('IsTruncated', all.length > page.length)],
     ...checksum,
     ...parts,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { client } from '../support/clients.ts';
 import { type S3Site, startS3Site } from '../support/s3-site.ts';
 
@@ -81,48 +81,4 @@ print("done")
   );
   expect(said).toBe('done\n');
   expect((await readFile(at('s3fs-got'))).equals(LARGE)).toBe(true);
-});
-
-describe.each(['kserve', 'kserve-0.20'])('the storage initializer of KServe (%s)', (name) => {
-  const bucket = name.replace('.', '-');
-  /** @returns what it raised, or nothing */
-  const download = async (path: string, to: string) =>
-    site.python(
-      await client(name),
-      `
-import os
-os.environ["AWS_ENDPOINT_URL"] = "${site.url}/"
-from kserve_storage import Storage
-try:
-    Storage.download("s3://${bucket}/${path}", "${at(to)}")
-except Exception as error:
-    print(error)
-`,
-    );
-
-  beforeAll(async () => {
-    await site.python(
-      await client('awscli'),
-      `
-import boto3
-s3 = boto3.client("s3")
-s3.create_bucket(Bucket="${bucket}")
-s3.upload_file("large", "${bucket}", "models/bert/1/model.bin")
-s3.put_object(Bucket="${bucket}", Key="models/bert/config.pbtxt", Body=b"name: 1")
-s3.put_object(Bucket="${bucket}", Key="models/bert-large/other", Body=b"another model")
-s3.put_object(Bucket="${bucket}", Key="models/bert/empty/", Body=b"")
-`,
-    );
-  });
-
-  test('downloads a model, all of it and nothing else', async () => {
-    expect(await download('models/bert', `served-${name}`)).toBe('');
-    expect((await readFile(at(`served-${name}/1/model.bin`))).equals(LARGE)).toBe(true);
-    expect(await readFile(at(`served-${name}/config.pbtxt`), 'utf8')).toBe('name: 1');
-    await expect(readFile(at(`served-${name}/other`))).rejects.toThrow(/ENOENT/);
-  });
-
-  test('says what is wrong when there is no such model', async () => {
-    expect(await download('models/none', `none-${name}`)).toMatch(/Failed to fetch model|No model found/);
-  });
 });

@@ -19,17 +19,35 @@ const PACKAGES: Record<string, string[]> = {
   // what the image of KServe's storage initializer holds, and what pip makes of its newest
   'kserve-0.20': ['kserve-storage==0.20.*', 'huggingface_hub==0.32.4', 'hf_transfer==0.1.9'],
   kserve: ['kserve-storage'],
+  // what its module for storage imports, with boto3 as it was then
+  'kserve-0.13': [
+    ...['boto3==1.34.*', 'requests', 'pyyaml', 'azure-storage-blob<13', 'azure-storage-file-share<13'],
+    'google-cloud-storage<3',
+  ],
   // boto3 comes along, in the version that this CLI has
   awscli: ['awscli', 'boto3'],
   // as TAO's core reads and writes its workspaces
   s3fs: ['s3fs'],
+  // has the SDK for C++ in it, which Triton is built with
+  pyarrow: ['pyarrow'],
+  // what its loader of experiments imports on its way; "mongomock" is the database of its own test mode
+  'tao-core': [
+    ...['s3fs', 'pymongo', 'mongomock', 'numpy', 'orjson', 'ruamel.yaml', 'PyYAML', 'requests', 'filelock'],
+    ...['kubernetes==32.0.1', 'pycryptodome'],
+  ],
+};
+
+/** Packages that come by themselves: most of what they ask for is for other parts of them, some gigabytes of it. */
+const ALONE: Record<string, string[]> = {
+  'kserve-0.13': ['kserve==0.13.1'],
+  'tao-core': ['nvidia-tao-core==7.3.0', 'ngcsdk==3.151.0'],
 };
 
 export type ClientName = keyof typeof PACKAGES;
 
 /** The folder with a client's programs; installs it the first time. */
 export function client(name: string): Promise<string> {
-  return pythonVenv(name, PACKAGES[name]!);
+  return pythonVenv(name, PACKAGES[name]!, ALONE[name]);
 }
 
 export const CLIENTS = Object.keys(PACKAGES);

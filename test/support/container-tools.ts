@@ -23,7 +23,8 @@ type Packaged =
   // version 2 of the CLI; the first one comes by pip
   | 'aws'
   | 'rclone'
-  | 's3cmd';
+  | 's3cmd'
+  | 's3fs';
 
 /** What the Go toolchain builds; under `newest/` what Debian has in an older version. */
 const MODULES = {

@@ -63,7 +63,7 @@ async function startIn(
   for (const repo of repos) hub.add(repo);
   prepare?.(hub);
   const env = { LARDER_HUGGINGFACE_ORIGIN: hub.url };
-  await carry(folder.path, items, env);
+  await carryModels(folder.path, items, env, join(folder.path, 'site'));
   const gap: AirGap = await makeAirGap();
   undo.push(gap.close);
   // nobody answers at the hub's address in there: whatever asks it all the same is seen
@@ -95,14 +95,19 @@ async function startIn(
   };
 }
 
-/** A bundle of these items, made in a store of its own, imported into `<folder>/site`. */
-async function carry(folder: string, items: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
+/** A bundle of these items, made in a store of its own in `folder`, imported into `store`. */
+export async function carryModels(
+  folder: string,
+  items: readonly string[],
+  env: NodeJS.ProcessEnv,
+  store: string,
+): Promise<void> {
   const manifest = join(folder, 'bundle.yaml');
   const bundle = join(folder, 'bundle');
   const lines = items.map((item) => `  - ${item}\n`).join('');
   await writeFile(manifest, `format: larder-manifest/1\nname: hub-clients\nitems:\n${lines}`);
   await mustRun(['bundle', 'create', manifest, bundle, '--store', join(folder, 'packer')], env);
-  await mustRun(['bundle', 'import', bundle, '--store', join(folder, 'site')], env);
+  await mustRun(['bundle', 'import', bundle, '--store', store], env);
 }
 
 async function mustRun(args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {

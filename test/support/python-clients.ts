@@ -42,11 +42,17 @@ export async function runCommand(
 /**
  * A Python environment with these packages, made once and kept: installed from the index that pip on this machine is
  * configured with, so nothing here names one.
+ * @param alone packages that come without what they ask for
  * @returns its `bin` folder
  */
-export async function pythonVenv(name: string, packages: readonly string[], python = 'python3'): Promise<string> {
+export async function pythonVenv(
+  name: string,
+  packages: readonly string[],
+  alone: readonly string[] = [],
+): Promise<string> {
+  const python = 'python3';
   const mark = createHash('sha256')
-    .update(JSON.stringify([python, packages]))
+    .update(JSON.stringify([python, packages, ...(alone.length > 0 ? [alone] : [])]))
     .digest('hex')
     .slice(0, 12);
   const folder = join(TEST_CACHE, 'venvs', `${name}-${mark}`);
@@ -61,7 +67,9 @@ export async function pythonVenv(name: string, packages: readonly string[], pyth
   await rm(folder, { recursive: true, force: true });
   await mkdir(join(folder, '..'), { recursive: true });
   await mustRun(python, ['-m', 'venv', folder]);
-  await mustRun(join(folder, 'bin/python'), ['-m', 'pip', 'install', '--quiet', '--no-cache-dir', ...packages]);
+  const install = ['-m', 'pip', 'install', '--quiet', '--no-cache-dir'];
+  await mustRun(join(folder, 'bin/python'), [...install, ...packages]);
+  if (alone.length > 0) await mustRun(join(folder, 'bin/python'), [...install, '--no-deps', ...alone]);
   await writeFile(done, '');
   return join(folder, 'bin');
 }

@@ -110,6 +110,9 @@ describe('an upload in parts', () => {
       const told = done as unknown as Record<string, string>;
       expect(told[`Checksum${ChecksumAlgorithm}`]).toBe(`${await sumOf(ChecksumAlgorithm, joined)}-2`);
       expect(done.ChecksumType).toBe('COMPOSITE');
+      const asked = { Bucket, Key: wish.Key, ObjectAttributes: ['ObjectParts' as const] };
+      const { ObjectParts } = await site.s3.send(new GetObjectAttributesCommand(asked));
+      expect(ObjectParts).toMatchObject({ TotalPartsCount: 2, IsTruncated: false });
     },
   );
 

@@ -17,7 +17,13 @@ let hub: Hub;
 let larder: TestLarder;
 let s3: S3Client;
 const WEIGHTS = Buffer.alloc(300_000, 7);
-const FILES = { 'config.json': '{}', 'onnx/model.onnx': WEIGHTS, 'ä b.txt': 'odd', 'never-asked.bin': 'nobody did' };
+const FILES = {
+  'config.json': '{}',
+  '__init__.py': '',
+  'onnx/model.onnx': WEIGHTS,
+  'ä b.txt': 'odd',
+  'never-asked.bin': 'nobody did',
+};
 
 beforeAll(async () => {
   hub = await startHub();
@@ -55,10 +61,11 @@ const list = async (Prefix: string, more: object = {}) => {
 describe('the bucket "models"', () => {
   test('shows what the mirror of the hub holds, by repo and revision, main and commits alike', async () => {
     const keys = await list('acme/tiny/main/');
-    expect(keys).toEqual(['acme/tiny/main/config.json', 'acme/tiny/main/onnx/model.onnx', 'acme/tiny/main/ä b.txt']);
+    const names = ['__init__.py', 'config.json', 'onnx/model.onnx', 'ä b.txt'];
+    expect(keys).toEqual(names.map((name) => `acme/tiny/main/${name}`));
     const all = await list('acme/');
     expect(all).toEqual([...all].sort());
-    expect(all.filter((key) => /^acme\/tiny\/[0-9a-f]{40}\//.test(key))).toHaveLength(3);
+    expect(all.filter((key) => /^acme\/tiny\/[0-9a-f]{40}\//.test(key))).toHaveLength(4);
   });
 
   test.each([1, 2, 3, 1000])('is listed whole in pages of %i, each key once', async (MaxKeys) => {
@@ -67,7 +74,7 @@ describe('the bucket "models"', () => {
     expect(new Set(all).size).toBe(all.length);
     expect(await list('', { MaxKeys, Delimiter: '/' })).toEqual(['acme/', 'old/']);
     expect(await list('acme/', { MaxKeys, Delimiter: '/' })).toEqual(['acme/tiny-2/', 'acme/tiny/']);
-    expect(await list('acme/tiny/main/', { MaxKeys, Delimiter: '/' })).toHaveLength(3);
+    expect(await list('acme/tiny/main/', { MaxKeys, Delimiter: '/' })).toHaveLength(4);
   });
 
   test('gives the bytes that the hub gave, and one ETag wherever they are listed', async () => {
@@ -81,6 +88,17 @@ describe('the bucket "models"', () => {
     expect(new Set(same.map((one) => one.ETag))).toEqual(new Set([ETag]));
     const head = await s3.send(new HeadObjectCommand({ Bucket: 'models', Key: 'old/main/config.json' }));
     expect(head.ContentLength).toBe(2);
+  });
+
+  test('has files without bytes, of which mirrors keep no blob', async () => {
+    const Key = 'acme/tiny/main/__init__.py';
+    const { Body, ContentLength, ETag } = await s3.send(new GetObjectCommand({ Bucket: 'models', Key }));
+    expect([ContentLength, await Body!.transformToString()]).toEqual([0, '']);
+    await s3.send(new CreateBucketCommand({ Bucket: 'copies' }));
+    await s3.send(new CopyObjectCommand({ Bucket: 'copies', Key: 'empty', CopySource: `models/${Key}` }));
+    expect(await s3.send(new HeadObjectCommand({ Bucket: 'copies', Key: 'empty' }))).toMatchObject({ ETag });
+    const { digest } = (await larder.store.catalog('s3').get('object/copies/empty'))!;
+    expect(await larder.store.blobs.size(digest)).toBe(0);
   });
 
   test('has nothing that is not held, and cannot be written to', async () => {

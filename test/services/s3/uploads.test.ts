@@ -131,6 +131,8 @@ describe('an upload in parts', () => {
     ]);
     const rest = await site.s3.send(new ListPartsCommand({ ...uploads[0]!, PartNumberMarker: '2' }));
     expect(rest.Parts!.map(({ PartNumber, Size }) => [PartNumber, Size])).toEqual([[10, 2]]);
+    const none = await site.s3.send(new ListPartsCommand({ ...uploads[0]!, PartNumberMarker: '10' }));
+    expect([none.Parts, none.IsTruncated, none.NextPartNumberMarker]).toEqual([undefined, false, undefined]);
     const list = async () =>
       (await site.s3.send(new ListMultipartUploadsCommand({ Bucket, Prefix: 'list/' }))).Uploads?.map(({ Key }) => Key);
     expect(await list()).toEqual(['list/a', 'list/b']);
