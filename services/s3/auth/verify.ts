@@ -30,7 +30,9 @@ export interface Verified {
 /** Milliseconds that a client's clock may be wrong. */
 const SKEW = 900_000;
 const UNSIGNED = 'UNSIGNED-PAYLOAD';
+// without a prototype: what a client says is looked up in it
 const STREAMS: Record<string, { signed: boolean; trailers: boolean }> = {
+  __proto__: null as never,
   'STREAMING-AWS4-HMAC-SHA256-PAYLOAD': { signed: true, trailers: false },
   'STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER': { signed: true, trailers: true },
   'STREAMING-UNSIGNED-PAYLOAD-TRAILER': { signed: false, trailers: true },
@@ -73,7 +75,8 @@ function isSignedAnew(signed: SignedRequest, request: RequestToVerify, payloadHa
 
 function isSignedBy(signed: SignedRequest, request: RequestToVerify, payloadHash: string, key: SigningKey): boolean {
   const headers: Record<string, string> = {};
-  for (const name of signed.signedHeaders) headers[name] = request.headers[name] ?? '';
+  for (const name of signed.signedHeaders)
+    headers[name] = Object.hasOwn(request.headers, name) ? request.headers[name]! : '';
   const query = signed.how === 'header' ? request.query : request.query.filter(([name]) => name !== 'X-Amz-Signature');
   const canonical = { method: request.method, path: request.path, query, headers, payloadHash };
   const wanted = Buffer.from(sign(stringToSign(canonical, signed.scope, signed.timestamp), key, signed.date));
