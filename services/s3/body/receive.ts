@@ -57,7 +57,7 @@ export async function receive(asked: Asked, options: ReceiveOptions): Promise<Re
   };
   let found = { md5: '', value: '' };
   const body = async function* (): AsyncGenerator<Buffer> {
-    yield* summed(plain(asked, ended), sums, mostBytes);
+    yield* summed(plain(asked, ended), sums, { mostBytes, length });
     if (length !== undefined && sums.size !== length) throw incomplete();
     found = { md5: sums.md5.digest('hex'), value: sums.checksum.digest() };
     if (wantedMd5 !== undefined && wantedMd5 !== found.md5) throw badMd5();
@@ -79,10 +79,15 @@ interface Sums {
   size: number;
 }
 
-async function* summed(body: AsyncIterable<Buffer>, sums: Sums, mostBytes: number): AsyncGenerator<Buffer> {
+async function* summed(
+  body: AsyncIterable<Buffer>,
+  sums: Sums,
+  { mostBytes, length = mostBytes }: { mostBytes: number; length: number | undefined },
+): AsyncGenerator<Buffer> {
   for await (const chunk of body) {
     sums.size += chunk.length;
     if (sums.size > mostBytes) throw tooLarge(mostBytes);
+    if (sums.size > length) throw incomplete();
     sums.md5.update(chunk);
     sums.checksum.update(chunk);
     yield chunk;
@@ -91,7 +96,8 @@ async function* summed(body: AsyncIterable<Buffer>, sums: Sums, mostBytes: numbe
 
 function plain(asked: Asked, ended: (trailers: Record<string, string>) => void): AsyncIterable<Buffer> {
   const { req, payload } = asked;
-  if (payload.kind !== 'chunked') return req as AsyncIterable<Buffer>;
+  // a request that is destroyed takes its connection with it, and who sent it would never hear what was wrong
+  if (payload.kind !== 'chunked') return req.iterator({ destroyOnReturn: false });
   const signatures = payload.seed && new ChunkSignatures(payload.seed);
   const trailers = payload.trailers ? trailerNames(asked) : undefined;
   return unchunked(req as AsyncIterable<Buffer>, { signatures, trailers, ended });
