@@ -121,7 +121,9 @@ function checkSignedHeaders({ signedHeaders }: SignedRequest, headers: Fields): 
 
 function payloadHashOf({ how }: SignedRequest, { headers, query }: RequestToVerify): string {
   const said = headers['x-amz-content-sha256'];
-  if (how === 'query') return said ?? queryValue(query, 'X-Amz-Content-Sha256') ?? UNSIGNED;
+  // presigners move the field into the address, and some leave its name in small letters
+  const moved = ['X-Amz-Content-Sha256', 'x-amz-content-sha256'];
+  if (how === 'query') return said ?? moved.map((name) => queryValue(query, name)).find(Boolean) ?? UNSIGNED;
   if (said === undefined)
     throw new S3Error(
       'bad-request',
