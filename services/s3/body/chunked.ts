@@ -31,7 +31,7 @@ export async function* unchunked(body: AsyncIterable<Buffer>, options: ChunkedOp
   for (;;) {
     const { size, signature } = chunkHead(await reader.line(), signatures !== undefined);
     const hash = signatures && createHash('sha256');
-    if (few.length > 0 && (size === 0 || few.length + size > PIECE)) {
+    if (few.length > 0 && (size === 0 || size >= SMALL || few.length + size > PIECE)) {
       yield few;
       few = NOTHING;
     }
