@@ -32,13 +32,14 @@ export function readForm<T>(
       parser.destroy(malformed(cause));
       fail(malformed(cause));
     };
-    parser.on('field', (name, value, info) => {
-      if (kept) return;
+    parser.on('field', (name: string | undefined, value, info) => {
+      if (kept || name === undefined) return;
       if (info.valueTruncated || info.nameTruncated) fail(malformed());
       fields.set(name.toLowerCase(), value);
     });
-    parser.on('file', (name, stream, info) => {
-      if (kept || name.toLowerCase() !== 'file') return void stream.resume();
+    parser.on('file', (name: string | undefined, stream, info) => {
+      // a part need not have a name
+      if (kept || name?.toLowerCase() !== 'file') return void stream.resume();
       // a form that breaks off fails its file, also while nobody reads that yet: unheard, it would end the process
       stream.on('error', () => undefined);
       kept = keep(stream, info.filename ?? '', fields);
