@@ -239,6 +239,11 @@ describe('a form', () => {
     ['ends behind its file', `${signedFor({ key: 'new' })}${FILE}\r\n`, 'MalformedPOSTRequest'],
     ['ends in the file of nobody', FILE, 'InvalidArgument'],
     [
+      'has parts without names',
+      '--b\r\nContent-Disposition: form-data; filename="f"\r\n\r\nDATA\r\n--b--\r\n',
+      'InvalidArgument',
+    ],
+    [
       'brings a field of its own',
       `${signedFor({ key: 'new', 'x-amz-meta-a': 'x\r\nSet-Cookie: a=b' })}${FILE}\r\n--b--\r\n`,
       'InvalidArgument',
