@@ -239,6 +239,11 @@ describe('a form', () => {
     ['ends behind its file', `${signedFor({ key: 'new' })}${FILE}\r\n`, 'MalformedPOSTRequest'],
     ['ends in the file of nobody', FILE, 'InvalidArgument'],
     [
+      'ends in a file of another name',
+      `${signedFor({ key: 'new' })}${FILE.replace('"file"', '"other"')}`,
+      'MalformedPOSTRequest',
+    ],
+    [
       'has parts without names',
       '--b\r\nContent-Disposition: form-data; filename="f"\r\n\r\nDATA\r\n--b--\r\n',
       'InvalidArgument',

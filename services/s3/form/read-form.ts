@@ -38,10 +38,10 @@ export function readForm<T>(
       fields.set(name.toLowerCase(), value);
     });
     parser.on('file', (name: string | undefined, stream, info) => {
-      // a part need not have a name
-      if (kept || name?.toLowerCase() !== 'file') return void stream.resume();
       // a form that breaks off fails its file, also while nobody reads that yet: unheard, it would end the process
       stream.on('error', () => undefined);
+      // a part need not have a name
+      if (kept || name?.toLowerCase() !== 'file') return void stream.resume();
       kept = keep(stream, info.filename ?? '', fields);
       kept.catch((error) => {
         stream.resume();
