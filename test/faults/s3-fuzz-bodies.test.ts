@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { PassThrough, Readable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type ChunkSeed, ChunkSignatures } from '../../services/s3/body/chunk-signatures.ts';
 import { unchunked } from '../../services/s3/body/chunked.ts';
 import { S3Error } from '../../services/s3/errors.ts';
@@ -9,8 +9,10 @@ import { readForm } from '../../services/s3/form/read-form.ts';
 import { verifyForm } from '../../services/s3/form/verify-form.ts';
 import { type Parsed, readXml } from '../../services/s3/read-xml.ts';
 import { element, type Xml, xmlDocument } from '../../services/s3/xml.ts';
-import { type Dice, fuzz, ODD } from '../support/fuzz.ts';
+import { type Dice, FUZZ_TIMEOUT, fuzz, ODD } from '../support/fuzz.ts';
 import { frames } from '../support/s3-wire.ts';
+
+vi.setConfig({ testTimeout: FUZZ_TIMEOUT });
 
 /** What nobody heard: it would end the process of a service. */
 const unheard: unknown[] = [];

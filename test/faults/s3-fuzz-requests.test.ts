@@ -1,9 +1,11 @@
 import { CreateBucketCommand, CreateMultipartUploadCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { encodePath } from '../../shared/storage/sigv4.ts';
 import { KEY, type Site, startSite } from '../services/s3/support.ts';
-import { type Dice, fuzz, ODD } from '../support/fuzz.ts';
+import { type Dice, FUZZ_TIMEOUT, fuzz, ODD } from '../support/fuzz.ts';
 import { Wire, type Wish } from '../support/s3-wire.ts';
+
+vi.setConfig({ testTimeout: FUZZ_TIMEOUT });
 
 const Bucket = 'fuzzed';
 const KEYS = ['plain', 'deep/er/key', 'ü 日本😀', 'a+b%2Fc', 'x//y', 'control\u0001\u001f'];

@@ -1,13 +1,15 @@
 import { createHash, createHmac } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { parseAddress } from '../../services/s3/address.ts';
 import { readSignedRequest } from '../../services/s3/auth/signed-request.ts';
 import { isPresignedV2, verifyPresignedV2 } from '../../services/s3/auth/sigv2.ts';
 import { type RequestToVerify, verifyRequest } from '../../services/s3/auth/verify.ts';
 import { S3Error } from '../../services/s3/errors.ts';
 import { encodePath, encodeRfc3986 } from '../../shared/storage/sigv4.ts';
-import { type Dice, fuzz } from '../support/fuzz.ts';
+import { type Dice, FUZZ_TIMEOUT, fuzz } from '../support/fuzz.ts';
+
+vi.setConfig({ testTimeout: FUZZ_TIMEOUT });
 
 const NOW = Date.parse('2026-11-24T12:00:00Z');
 const SECRET = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';

@@ -1,5 +1,7 @@
 /** How many times more than in CI: `LARDER_TEST_FUZZ=1000`; what is thrown is another thing each time, then. */
 const TIMES = Number(process.env.LARDER_TEST_FUZZ ?? 1);
+/** Milliseconds that a test may take with so many. */
+export const FUZZ_TIMEOUT = 60_000 * Math.max(2, TIMES);
 /** The only round that is run: what a failure printed. */
 const SEED = process.env.LARDER_TEST_SEED;
 
