@@ -339,6 +339,18 @@ describe('a connection', () => {
     }
   });
 
+  test('tells also who sends all of a body before reading what was wrong with it', async () => {
+    const body = Buffer.alloc(24 << 20);
+    const answer = await wire.afterwards([wire.signed(put({ body, key: wrong })).head, body]);
+    expect(answer).toMatchObject({ status: 403, code: 'SignatureDoesNotMatch' });
+    const headers = { 'x-amz-decoded-content-length': String(body.length) };
+    const broken = Buffer.concat([Buffer.from('5\r\nhello\r\nno size\r\n'), body]);
+    const wish = put({ payload: 'STREAMING-UNSIGNED-PAYLOAD-TRAILER', headers, body: broken });
+    expect(await wire.afterwards([wire.signed(wish).head, broken])).toMatchObject({ code: 'IncompleteBody' });
+    const long = await wire.afterwards([wire.signed(deletion(body)).head, body]);
+    expect(long).toMatchObject({ code: 'MaxMessageLengthExceeded' });
+  });
+
   test('takes ten requests at once, errors among them, and answers in their order', async () => {
     const wishes = Array.from({ length: 10 }, (_, index) => get(`/${Bucket}/${index % 2 ? 'none' : 'kept'}`));
     const answers = await wire.exchange([wishes.map((wish) => wire.signed(wish).head).join('')], { count: 10 });

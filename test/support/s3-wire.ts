@@ -70,6 +70,21 @@ export class Wire {
     return (await this.exchange([head, wish.body ?? ''], { bodiless: wish.method === 'HEAD' })).at(-1)!;
   }
 
+  /** Sends all there is to send before it reads a byte, as simple clients do. Throws when it cannot send it. */
+  afterwards(pieces: readonly (string | Buffer)[]): Promise<Answer | undefined> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(this.#port, '127.0.0.1').pause();
+      let received = '';
+      socket.on('error', reject);
+      socket.on('data', (chunk) => {
+        received += chunk.toString('latin1');
+      });
+      socket.on('close', () => resolve(answersIn(received, false)[0]));
+      socket.pause();
+      socket.write(Buffer.concat(pieces.map((piece) => Buffer.from(piece))), () => socket.resume());
+    });
+  }
+
   /**
    * Sends pieces on one connection and reads answers until it is closed, or there are so many.
    * @param options.bodiless answers to HEAD; @param options.cut closes the connection after sending

@@ -26,6 +26,14 @@ export interface ChunkedOptions {
  */
 export async function* unchunked(body: AsyncIterable<Buffer>, options: ChunkedOptions): AsyncGenerator<Buffer> {
   const reader = new Reader(body);
+  try {
+    yield* chunksOf(reader, options);
+  } finally {
+    await reader.close();
+  }
+}
+
+async function* chunksOf(reader: Reader, options: ChunkedOptions): AsyncGenerator<Buffer> {
   const { signatures } = options;
   let few: Buffer = NOTHING;
   for (;;) {
@@ -155,6 +163,11 @@ class Reader {
     const taken = this.#held.subarray(0, most);
     this.#held = this.#held.subarray(taken.length);
     return taken;
+  }
+
+  /** Lets go of the body, so that somebody else may read on. */
+  async close(): Promise<void> {
+    await this.#source.return?.();
   }
 
   async end(): Promise<void> {

@@ -97,10 +97,11 @@ async function* summed(
 function plain(asked: Asked, ended: (trailers: Record<string, string>) => void): AsyncIterable<Buffer> {
   const { req, payload } = asked;
   // a request that is destroyed takes its connection with it, and who sent it would never hear what was wrong
-  if (payload.kind !== 'chunked') return req.iterator({ destroyOnReturn: false });
+  const body: AsyncIterable<Buffer> = req.iterator({ destroyOnReturn: false });
+  if (payload.kind !== 'chunked') return body;
   const signatures = payload.seed && new ChunkSignatures(payload.seed);
   const trailers = payload.trailers ? trailerNames(asked) : undefined;
-  return unchunked(req as AsyncIterable<Buffer>, { signatures, trailers, ended });
+  return unchunked(body, { signatures, trailers, ended });
 }
 
 const trailerNames = (asked: Asked) =>
