@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { MirrorError } from './errors.ts';
+import type { HashWish } from './running-hash.ts';
 
 /** `sha256:<64 lower-case hex>`: the name of a blob. */
 export type Digest = string & { readonly __brand: 'Digest' };
@@ -53,6 +54,43 @@ export interface Measured {
   size: number;
 }
 
+/** Hashes that bytes must be put through to know whether they keep these promises; sha256 is always one. */
+export function hashesFor(promised: readonly Promised[]): HashWish[] {
+  const wishes = new Map<string, HashWish>();
+  const add = (wish: HashWish) => wishes.set(wish.name, wish);
+  add({ name: 'sha256', algorithm: 'sha256' });
+  for (const { size, sha512, gitBlob, others } of promised) {
+    if (sha512) add({ name: 'sha512', algorithm: 'sha512' });
+    if (gitBlob && size !== undefined) add({ name: 'gitBlob', algorithm: 'sha1', prefix: `blob ${size}\0` });
+    for (const name of Object.keys(others ?? {})) add({ name, algorithm: name });
+  }
+  return [...wishes.values()];
+}
+
+/**
+ * What bytes are, by their hashes. Throws `corrupt`, naming the promise that was broken, in terms of `subject` ("file",
+ * "layer").
+ * @param found hex, by the names of `hashesFor`
+ */
+export function judged(
+  found: ReadonlyMap<string, string>,
+  size: number,
+  promised: readonly Promised[],
+  subject: string,
+): Measured {
+  for (const one of promised) {
+    if (one.size !== undefined && one.size !== size)
+      throw new MirrorError('corrupt', subject, `${one.size} bytes were promised and ${size} arrived`);
+    const hashes = { sha256: one.sha256, sha512: one.sha512, gitBlob: one.gitBlob, ...one.others };
+    for (const [name, expected] of Object.entries(hashes)) {
+      const actual = found.get(name);
+      if (expected !== undefined && actual !== undefined && actual !== expected.toLowerCase())
+        throw new MirrorError('corrupt', subject, `${name} ${expected} was promised and ${actual} arrived`);
+    }
+  }
+  return { digest: digestOfHex(found.get('sha256')!), size };
+}
+
 /**
  * Measures bytes as they pass, and says at the end whether every promise was kept.
  * One per stream; `update` in order, then `finish` once.
@@ -60,18 +98,14 @@ export interface Measured {
 export class PromiseCheck {
   #size = 0;
   readonly #promised: Promised[];
-  readonly #hashes = new Map<string, Hash>();
+  readonly #hashes: [name: string, hash: Hash][];
 
   constructor(...promised: (Promised | undefined)[]) {
     this.#promised = promised.filter((one) => one !== undefined);
-    this.#hashes.set('sha256', createHash('sha256'));
-    for (const one of this.#promised) {
-      if (one.sha512) this.#hashes.set('sha512', createHash('sha512'));
-      if (one.gitBlob && one.size !== undefined) {
-        this.#hashes.set('gitBlob', createHash('sha1').update(`blob ${one.size}\0`));
-      }
-      for (const name of Object.keys(one.others ?? {})) this.#hashes.set(name, createHash(name));
-    }
+    this.#hashes = hashesFor(this.#promised).map(({ name, algorithm, prefix = '' }) => [
+      name,
+      createHash(algorithm).update(prefix),
+    ]);
   }
 
   /** Bytes seen so far. */
@@ -81,7 +115,7 @@ export class PromiseCheck {
 
   update(chunk: Buffer): void {
     this.#size += chunk.length;
-    for (const hash of this.#hashes.values()) hash.update(chunk);
+    for (const [, hash] of this.#hashes) hash.update(chunk);
   }
 
   /** Throws `corrupt`, naming the promise that was broken, in terms of `subject` ("file", "layer"). */
@@ -95,19 +129,7 @@ export class PromiseCheck {
   }
 
   #measured(promised: readonly Promised[], subject: string): Measured {
-    const found = new Map([...this.#hashes].map(([name, hash]) => [name, hash.digest('hex')]));
-    for (const one of promised) {
-      if (one.size !== undefined && one.size !== this.#size) {
-        throw new MirrorError('corrupt', subject, `${one.size} bytes were promised and ${this.#size} arrived`);
-      }
-      const hashes = { sha256: one.sha256, sha512: one.sha512, gitBlob: one.gitBlob, ...one.others };
-      for (const [name, expected] of Object.entries(hashes)) {
-        const actual = found.get(name);
-        if (expected !== undefined && actual !== undefined && actual !== expected.toLowerCase()) {
-          throw new MirrorError('corrupt', subject, `${name} ${expected} was promised and ${actual} arrived`);
-        }
-      }
-    }
-    return { digest: digestOfHex(found.get('sha256')!), size: this.#size };
+    const found = new Map(this.#hashes.map(([name, hash]) => [name, hash.digest('hex')]));
+    return judged(found, this.#size, promised, subject);
   }
 }

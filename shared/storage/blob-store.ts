@@ -3,9 +3,20 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ByteRange } from '../model/byte-range.ts';
-import { type Digest, digestOfHex, hexOf, type Measured, PromiseCheck, type Promised } from '../model/digest.ts';
+import {
+  type Digest,
+  digestOfHex,
+  hashesFor,
+  hexOf,
+  judged,
+  type Measured,
+  PromiseCheck,
+  type Promised,
+} from '../model/digest.ts';
 import { fromSystemError, MirrorError } from '../model/errors.ts';
+import type { HashWish } from '../model/running-hash.ts';
 import { writeSynced } from './disk-files.ts';
+import { HashedBody } from './hashed-body.ts';
 import type { ObjectStore } from './object-store.ts';
 import { temporaryName } from './owned-files.ts';
 import { BLOBS, blobPath } from './paths.ts';
@@ -13,13 +24,24 @@ import { BLOBS, blobPath } from './paths.ts';
 /** Bytes that are offered again and are older than this (ms) are touched, so that no garbage collection takes them. */
 const OLD = 3_600_000;
 
+export interface IngestOptions {
+  /** What the protocol calls it: "layer", "file". */
+  subject: string;
+  promised?: Promised[];
+  /** Further hashes of the bytes. */
+  more?: HashWish[];
+  /** Looks at all hashes before anything is kept; throws when they are not what they should be. */
+  check?(hashes: ReadonlyMap<string, string>): void;
+  signal?: AbortSignal;
+}
+
 /**
  * Bytes under their own sha256. What is put is measured on its way in, so a name in here can be believed; what became
  * of it since, `larder store verify` says.
  *
  * The measuring is done in place: while one chunk is hashed, the one before is on its way to the disk, and the two
  * together take little longer than the hash alone (three times the speed of `sha256sum`; a worker thread brought
- * nothing that a bundle or a download could use).
+ * nothing that a bundle or a download could use). What is sent here and needs more than one hash has threads for them.
  */
 export class BlobStore {
   /** Where bytes wait until they are measured: on the store's own file system where it has one. */
@@ -82,24 +104,29 @@ export class BlobStore {
   /**
    * Measures what arrives, checks it against `promised`, and keeps it. Throws `corrupt` and keeps nothing when a
    * promise is broken.
+   * @returns also all hashes that were worked out, hex by name
    */
   async ingest(
-    body: Readable,
-    options: { subject: string; promised?: Promised[]; signal?: AbortSignal },
-  ): Promise<Measured> {
+    body: AsyncIterable<Buffer>,
+    options: IngestOptions,
+  ): Promise<Measured & { hashes: ReadonlyMap<string, string> }> {
+    const { subject, promised = [], more = [] } = options;
     const path = join(this.spoolDir, temporaryName('.ingest'));
-    const check = new PromiseCheck(...(options.promised ?? []));
-    const spool = async (source: AsyncIterable<Buffer>) => void (await writeSynced(path, measured(source, check)));
+    const hashed = new HashedBody([...hashesFor(promised), ...more]);
+    const spool = async (source: AsyncIterable<Buffer>) => void (await writeSynced(path, hashed.pass(source)));
     try {
       await mkdir(this.spoolDir, { recursive: true });
       await pipeline(body, spool, { signal: options.signal });
-      const found = check.finish(options.subject);
+      const { size, hashes } = await hashed.finish();
+      const found = judged(hashes, size, promised, subject);
+      options.check?.(hashes);
       await this.putFile(found.digest, found.size, path);
-      return found;
+      return { ...found, hashes };
     } catch (error) {
       options.signal?.throwIfAborted();
-      throw fromSystemError(error, options.subject);
+      throw fromSystemError(error, subject);
     } finally {
+      hashed.release();
       await rm(path, { force: true });
     }
   }

@@ -7,6 +7,10 @@ import type { ObjectStat } from './object-store.ts';
 
 /** Fewer, larger reads and writes are what makes files fast (reference s3.md §3.3, §4). */
 export const CHUNK = 1 << 20;
+/** With many writers at once speed is not theirs alone, but memory is. */
+const SMALL_CHUNK = 128 << 10;
+const FEW_WRITERS = 8;
+let writers = 0;
 
 /**
  * Bytes after which the disk is set to work. Left alone it rests until gigabytes wait, and the last sync takes as long
@@ -64,7 +68,10 @@ export async function synced(file: FileHandle): Promise<ObjectStat> {
   return statOf(await file.stat({ bigint: true }));
 }
 
-/** Gathers chunks into writes of 1 MiB at the file's end; while one is on its way to the disk, the next is gathered. */
+/**
+ * Gathers chunks into writes of 1 MiB at the file's end; while one is on its way to the disk, the next is gathered. A
+ * chunk of 1 MiB or more is no longer needed when the one behind the next is asked for.
+ */
 export async function writeStream(file: FileHandle, body: AsyncIterable<Buffer>, size = Infinity): Promise<number> {
   let writing: Promise<unknown> = Promise.resolve();
   let flushing: Promise<unknown> = Promise.resolve();
@@ -72,13 +79,14 @@ export async function writeStream(file: FileHandle, body: AsyncIterable<Buffer>,
   let gathered: Buffer[] = [];
   let waiting = 0;
   let total = 0;
+  writers += 1;
   try {
     for await (const chunk of body) {
       gathered.push(chunk);
       waiting += chunk.length;
       total += chunk.length;
       if (total > size) throw wrongSize(size, total);
-      if (waiting < CHUNK) continue;
+      if (waiting < (writers > FEW_WRITERS ? SMALL_CHUNK : CHUNK)) continue;
       await writing;
       writing = writeAll(file, gathered);
       // Its error is met at the next `await writing`, which may be some chunks away.
@@ -93,6 +101,7 @@ export async function writeStream(file: FileHandle, body: AsyncIterable<Buffer>,
       flushed = total;
     }
   } finally {
+    writers -= 1;
     await Promise.all([writing, flushing]);
   }
   await writeAll(file, gathered);

@@ -12,6 +12,7 @@ import { benchColdLayer } from './oci-cold.ts';
 import { benchImport } from './oci-import.ts';
 import { benchPages } from './pages.ts';
 import { benchS3 } from './s3.ts';
+import { benchS3Scale } from './s3-scale.ts';
 import { benchStart } from './start.ts';
 import { type Row, tableOf } from './table.ts';
 
@@ -30,6 +31,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   'oci-cold': benchColdLayer,
   'oci-import': benchImport,
   s3: benchS3,
+  's3-scale': benchS3Scale,
 };
 
 const asked = process.argv.slice(2);

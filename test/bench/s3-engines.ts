@@ -37,6 +37,12 @@ export async function startMeasured(folder: string): Promise<Measured[]> {
   return Promise.all(running.map(ready));
 }
 
+/** Larder alone, over a store that `fill` has put something into. */
+export async function startLarderOver(folder: string, fill: (store: string) => Promise<void>): Promise<Measured> {
+  await fill(`${folder}/larder`);
+  return ready(await startLarder(folder));
+}
+
 async function startLarder(folder: string): Promise<Running> {
   const store = `${folder}/larder`;
   const { stdout } = await command(['token', 'create', 'bench', '--write', '--s3', '--store', store]);

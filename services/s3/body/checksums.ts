@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
-import { createCRC32, createCRC64, createXXHash3, createXXHash64, createXXHash128, type IHasher } from 'hash-wasm';
+import { startHash } from '../../../shared/model/running-hash.ts';
 
 /** Checksums that clients send beside a body (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html). */
 export const ALGORITHMS = [
@@ -67,10 +65,6 @@ export function isValue(algorithm: Algorithm, text: string): boolean {
   return bytes.length === WIDTH[algorithm] && bytes.toString('base64') === text;
 }
 
-/** Castagnoli's polynomial, and NVMe's, their bits in reverse. */
-const CASTAGNOLI = 0x82f63b78;
-const NVME = '9a6c9329ac4bc9b5';
-
 /** A checksum under way. */
 export interface RunningChecksum {
   update(bytes: Buffer): void;
@@ -79,44 +73,6 @@ export interface RunningChecksum {
 }
 
 export async function startChecksum(algorithm: Algorithm): Promise<RunningChecksum> {
-  switch (algorithm) {
-    case 'CRC32':
-      return plainCrc();
-    case 'CRC32C':
-      return wasm(algorithm, await createCRC32(CASTAGNOLI));
-    case 'CRC64NVME':
-      return wasm(algorithm, await createCRC64(NVME));
-    case 'XXHASH64':
-      return wasm(algorithm, await createXXHash64());
-    case 'XXHASH3':
-      return wasm(algorithm, await createXXHash3());
-    case 'XXHASH128':
-      return wasm(algorithm, await createXXHash128());
-    default: {
-      const hash = createHash(algorithm.toLowerCase());
-      return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('base64') };
-    }
-  }
-}
-
-function wasm(algorithm: Algorithm, hash: IHasher): RunningChecksum {
-  hash.init();
-  return {
-    update: (bytes) => void hash.update(bytes),
-    digest: () => Buffer.from(hash.digest('hex').padStart(WIDTH[algorithm] * 2, '0'), 'hex').toString('base64'),
-  };
-}
-
-function plainCrc(): RunningChecksum {
-  let value = 0;
-  return {
-    update: (bytes) => {
-      value = crc32(bytes, value);
-    },
-    digest: () => {
-      const bytes = Buffer.alloc(4);
-      bytes.writeUInt32BE(value);
-      return bytes.toString('base64');
-    },
-  };
+  const hash = await startHash({ algorithm: algorithm.toLowerCase() });
+  return { update: (bytes) => hash.update(bytes), digest: () => hash.digest().toString('base64') };
 }

@@ -1,19 +1,8 @@
-import { createHash, type Hash } from 'node:crypto';
-import { Readable } from 'node:stream';
 import type { Digest } from '../../../shared/model/digest.ts';
 import { isKind } from '../../../shared/model/errors.ts';
 import { type Asked, field } from '../asked.ts';
 import { S3Error } from '../errors.ts';
-import {
-  ALGORITHMS,
-  type Algorithm,
-  algorithmOf,
-  type Checksum,
-  fieldOf,
-  isValue,
-  type RunningChecksum,
-  startChecksum,
-} from './checksums.ts';
+import { ALGORITHMS, type Algorithm, algorithmOf, type Checksum, fieldOf, isValue } from './checksums.ts';
 import { ChunkSignatures } from './chunk-signatures.ts';
 import { malformedTrailer, unchunked } from './chunked.ts';
 
@@ -49,49 +38,50 @@ export async function receive(asked: Asked, options: ReceiveOptions): Promise<Re
       `Checksum Type mismatch occurred, expected checksum Type: ${only.algorithm}, actual checksum Type: ${announced?.algorithm ?? 'null'}`,
     );
   const algorithm = announced?.algorithm ?? byDefault;
-  const sums: Sums = { md5: createHash('md5'), checksum: await startChecksum(algorithm), size: 0 };
   const wantedMd5 = contentMd5(asked);
   let trailers: Record<string, string> = {};
   const ended = (found: Record<string, string>) => {
     trailers = found;
   };
-  let found = { md5: '', value: '' };
-  const body = async function* (): AsyncGenerator<Buffer> {
-    yield* summed(plain(asked, ended), sums, { mostBytes, length });
-    if (length !== undefined && sums.size !== length) throw incomplete();
-    found = { md5: sums.md5.digest('hex'), value: sums.checksum.digest() };
-    if (wantedMd5 !== undefined && wantedMd5 !== found.md5) throw badMd5();
-    if (announced) checkChecksum(announced, found.value, trailers);
+  const check = (hashes: ReadonlyMap<string, string>) => {
+    if (wantedMd5 !== undefined && wantedMd5 !== hashes.get('md5')) throw badMd5();
+    if (announced) checkChecksum(announced, inBase64(hashes.get(CHECKSUM)!), trailers);
   };
-  const promised = payload.kind === 'signed' ? [{ sha256: payload.sha256 }] : [];
-  const stream = Readable.from(body(), { objectMode: false, highWaterMark: 1 << 20 });
-  const kept = await context.blobs.ingest(stream, { subject: 'object', promised }).catch((error) => {
-    throw inWords(error, req.complete);
-  });
-  const checksum: Checksum = { algorithm, type: 'FULL_OBJECT', value: found.value };
-  return { digest: kept.digest, size: kept.size, md5: found.md5, checksum };
+  const kept = await context.blobs
+    .ingest(counted(plain(asked, ended), mostBytes, length), {
+      subject: 'object',
+      promised: payload.kind === 'signed' ? [{ sha256: payload.sha256 }] : [],
+      more: [
+        { name: 'md5', algorithm: 'md5' },
+        { name: CHECKSUM, algorithm: algorithm.toLowerCase() },
+      ],
+      check,
+    })
+    .catch((error) => {
+      throw inWords(error, req.complete);
+    });
+  const { digest, size, hashes } = kept;
+  const checksum: Checksum = { algorithm, type: 'FULL_OBJECT', value: inBase64(hashes.get(CHECKSUM)!) };
+  return { digest, size, md5: hashes.get('md5')!, checksum };
 }
 
-interface Sums {
-  md5: Hash;
-  checksum: RunningChecksum;
-  /** Bytes so far. */
-  size: number;
-}
+const CHECKSUM = 'checksum';
+const inBase64 = (hex: string) => Buffer.from(hex, 'hex').toString('base64');
 
-async function* summed(
+/** Throws `EntityTooLarge`, and `IncompleteBody` for a body that is not as long as was said. */
+async function* counted(
   body: AsyncIterable<Buffer>,
-  sums: Sums,
-  { mostBytes, length = mostBytes }: { mostBytes: number; length: number | undefined },
+  mostBytes: number,
+  length: number | undefined,
 ): AsyncGenerator<Buffer> {
+  let size = 0;
   for await (const chunk of body) {
-    sums.size += chunk.length;
-    if (sums.size > mostBytes) throw tooLarge(mostBytes);
-    if (sums.size > length) throw incomplete();
-    sums.md5.update(chunk);
-    sums.checksum.update(chunk);
+    size += chunk.length;
+    if (size > mostBytes) throw tooLarge(mostBytes);
+    if (length !== undefined && size > length) throw incomplete();
     yield chunk;
   }
+  if (length !== undefined && size !== length) throw incomplete();
 }
 
 function plain(asked: Asked, ended: (trailers: Record<string, string>) => void): AsyncIterable<Buffer> {
