@@ -40,6 +40,8 @@ export function readUploadForm<T>(
       fields.set(name, [...(fields.get(name) ?? []), value]);
     });
     parser.on('file', (name, stream, info) => {
+      // a form that breaks off fails its file, also while nobody reads that yet: unheard, it would end the process
+      stream.on('error', () => undefined);
       if (name !== 'content') {
         stream.resume();
         return;
@@ -65,7 +67,12 @@ export function readUploadForm<T>(
       const { filename } = file;
       file.kept.then((kept) => resolve({ fields, filename, kept }), reject);
     });
-    req.on('aborted', () => fail(new MirrorError('bad-request', 'upload', 'the upload was cut off')));
+    req.on('aborted', () => {
+      const cutOff = new MirrorError('bad-request', 'upload', 'the upload was cut off');
+      // what is half here must not wait for the rest for ever: its file ends with the parser
+      parser.destroy(cutOff);
+      fail(cutOff);
+    });
     req.pipe(parser);
   });
 }

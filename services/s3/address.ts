@@ -14,22 +14,41 @@ export interface Address {
 }
 
 /** Bytes of a key (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html). */
-export const MOST_KEY = 1024;
+const MOST_KEY = 1024;
 
-/** Reads bucket and key off a request, path style or host style. Throws `InvalidURI`, `KeyTooLongError`. */
+/**
+ * Reads bucket and key off a request, path style or host style. Throws `InvalidURI`, `InvalidBucketName`,
+ * `KeyTooLongError`.
+ */
 export function parseAddress(req: Pick<IncomingMessage, 'url' | 'headers'>, domains: readonly string[]): Address {
-  const [path, text = ''] = splitOnce(req.url!, '?');
+  // RFC 9112 §3.2.2: "a server MUST accept the absolute-form in requests"
+  const [path, text = ''] = splitOnce(req.url!.replace(/^https?:\/\/[^/?]*/i, ''), '?');
   const host = (req.headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
   const domain = domains.find((one) => host.endsWith(`.${one.toLowerCase()}`));
   const query = parseQuery(text);
   const inHost = domain && host.slice(0, -domain.length - 1);
   const resource = inHost ? `/${inHost}${path}` : path;
   const [bucket = '', key] = splitOnce(resource.slice(1), '/').map((part) => decoded(part ?? ''));
-  if (key !== undefined && Buffer.byteLength(key) > MOST_KEY)
+  // "a%2Fb/c" would be the object "b/c" of the bucket "a", for whoever may read "a/b"
+  if (bucket.includes('/'))
+    throw new S3Error('bad-request', 'InvalidBucketName', 'The specified bucket is not valid.', {
+      extra: { BucketName: bucket.slice(0, 100) },
+    });
+  if (key !== undefined) checkKey(key);
+  return { bucket: bucket || undefined, key: key || undefined, path, resource, query };
+}
+
+/** Throws `KeyTooLongError`, and `InvalidURI` for a NUL, which ends texts in too many places to be kept in one. */
+export function checkKey(key: string): void {
+  if (Buffer.byteLength(key) > MOST_KEY)
     throw new S3Error('bad-request', 'KeyTooLongError', 'Your key is too long.', {
       extra: { Size: Buffer.byteLength(key), MaxSizeAllowed: MOST_KEY },
     });
-  return { bucket: bucket || undefined, key: key || undefined, path, resource, query };
+  if (key.includes('\0')) throw invalidUri();
+}
+
+function invalidUri(cause?: unknown): S3Error {
+  return new S3Error('bad-request', 'InvalidURI', "The specified URI couldn't be parsed.", { cause });
 }
 
 function parseQuery(text: string): Query {
@@ -49,7 +68,7 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch (cause) {
-    throw new S3Error('bad-request', 'InvalidURI', "The specified URI couldn't be parsed.", { cause });
+    throw invalidUri(cause);
   }
 }
 

@@ -41,10 +41,17 @@ function unknownWay(authorization: string): S3Error {
   return new S3Error('bad-request', 'InvalidArgument', message, said);
 }
 
+/** Of a request that is not signed with version 4: there is nothing that signatures of chunks could follow. */
 function unsignedPayload(headers: Fields): Payload {
-  return headers['x-amz-content-sha256'] === 'STREAMING-UNSIGNED-PAYLOAD-TRAILER'
-    ? { kind: 'chunked', trailers: true }
-    : { kind: 'unsigned' };
+  const said = headers['x-amz-content-sha256'] ?? '';
+  if (said === 'STREAMING-UNSIGNED-PAYLOAD-TRAILER') return { kind: 'chunked', trailers: true };
+  if (/^[0-9a-f]{64}$/i.test(said)) return { kind: 'signed', sha256: said.toLowerCase() };
+  if (said === '' || said === 'UNSIGNED-PAYLOAD') return { kind: 'unsigned' };
+  throw new S3Error(
+    'bad-request',
+    'InvalidArgument',
+    'chunks with signatures need a request that has one of version 4',
+  );
 }
 
 /** By lower-case name; what comes twice is joined, as it is signed. */

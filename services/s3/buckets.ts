@@ -1,13 +1,13 @@
 import { Readable } from 'node:stream';
-import { readBody } from '../../shared/http/read-body.ts';
 import { digestOf } from '../../shared/model/digest.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import type { Context } from '../../shared/service/service.ts';
 import { type Asked, param, sendEmpty, sendXml } from './asked.ts';
 import type { S3Config } from './config.ts';
 import { S3Error } from './errors.ts';
-import { BUCKETS, bucketKey, objectPrefix, uploadPrefix } from './keys.ts';
+import { BUCKETS, bucketKey, donePrefix, objectPrefix, partPrefix, uploadPrefix } from './keys.ts';
 import { checkTags, MOST_BUCKET_TAGS, TAGS, type TagPair } from './metadata.ts';
+import { checkDocument, readDocument } from './read-document.ts';
 import { type Parsed, readXml, tagPairs } from './read-xml.ts';
 import { element, s3Document, type Xml } from './xml.ts';
 
@@ -73,12 +73,12 @@ export function ownerOf(name = 'Owner'): Xml {
 const isBucketName = (name: string) => NAME.test(name) && !/\.\.|\.-|-\./.test(name) && !ADDRESS.test(name);
 
 export async function createBucket(asked: Asked): Promise<void> {
-  const { context, bucket, req } = asked;
+  const { context, bucket } = asked;
   if (!isBucketName(bucket))
     throw new S3Error('bad-request', 'InvalidBucketName', 'The specified bucket is not valid.', {
       extra: { BucketName: bucket.slice(0, 100) },
     });
-  const body = await readBody(req, MOST_DOCUMENT, 'bucket');
+  const body = await checkDocument(asked, await readDocument(asked, MOST_DOCUMENT));
   const tags = body.length > 0 ? tagsIn(readXml(body, 'CreateBucketConfiguration')) : [];
   const at = new Date(context.now()).toISOString();
   const headers: Record<string, string> = tags.length > 0 ? { [TAGS]: JSON.stringify(tags) } : {};
@@ -126,7 +126,11 @@ export async function deleteBucket(asked: Asked): Promise<void> {
   const [held] = await context.catalog.keys(objectPrefix(bucket), { limit: 1 });
   if (held !== undefined)
     throw new S3Error('conflict', 'BucketNotEmpty', 'The bucket you tried to delete is not empty.');
-  for (const key of await context.catalog.keys(uploadPrefix(bucket))) await context.catalog.delete(key);
+  const uploads = await context.catalog.keys(uploadPrefix(bucket));
+  const parts = uploads.map((key) => partPrefix(key.slice(uploadPrefix(bucket).length)));
+  // uploads last, so that who is interrupted finds their parts again
+  for (const prefix of [...parts, donePrefix(bucket), uploadPrefix(bucket)])
+    for (const key of await context.catalog.keys(prefix)) await context.catalog.delete(key);
   await context.catalog.delete(bucketKey(bucket));
   context.log.info({ event: 'bucket-delete', bucket, by: asked.identity?.name }, 'bucket deleted');
   sendEmpty(asked, 204);

@@ -8,8 +8,8 @@ import { element, s3Document, type Xml } from './xml.ts';
 
 const MOST = 1000;
 const FEW = 20;
-/** Comes behind every key that begins with what stands before it. */
-const LAST = '\u{10ffff}';
+/** Comes behind every key that begins with what stands before it: a key has 1,024 bytes, and this one four of them. */
+const LAST = '\u{10ffff}'.repeat(256);
 
 interface Wish {
   prefix: string;

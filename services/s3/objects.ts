@@ -1,11 +1,12 @@
 import type { Entry } from '../../shared/model/entry.ts';
-import { type Asked, field, sendEmpty } from './asked.ts';
+import { type Asked, field, param, sendEmpty } from './asked.ts';
 import { type Checksum, sentChecksum } from './body/checksums.ts';
 import { receive } from './body/receive.ts';
 import { checkBucket } from './buckets.ts';
 import { checkMatch, checkWriteConditions } from './conditions.ts';
 import { objectKey } from './keys.ts';
 import { metadataOf } from './metadata.ts';
+import { checkVersion } from './read-object.ts';
 import type { Turns } from './turns.ts';
 
 /** PUT of an object (API_PutObject.html). */
@@ -63,6 +64,7 @@ export function stamped(now: number, entry: Omit<Entry, 'origin' | 'storedAt' | 
 export async function deleteObject(asked: Asked, turns: Turns): Promise<void> {
   const { context, bucket, key } = asked;
   await checkBucket(asked);
+  checkVersion(param(asked, 'versionId'));
   const name = objectKey(bucket, key);
   const match = field(asked, 'if-match');
   await turns.run(name, async () => {

@@ -19,6 +19,9 @@ const OVERRIDES: Record<string, string> = {
   'response-content-encoding': 'content-encoding',
 };
 
+/** What a field of an answer can say. */
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
 /** Throws `NoSuchBucket`, `NoSuchKey`. */
 export async function findObject({ view, bucket, key }: Pick<Asked, 'view' | 'bucket' | 'key'>): Promise<Entry> {
   const entry = await view.get(key);
@@ -90,16 +93,18 @@ function sendPortionFacts(
 function overrides(asked: Asked): Record<string, string> {
   const found: Record<string, string> = {};
   for (const [name, value] of asked.address.query) {
-    const header = OVERRIDES[name];
-    if (header === undefined) continue;
+    if (!Object.hasOwn(OVERRIDES, name)) continue;
     if (asked.identity === undefined)
       throw new S3Error(
         'bad-request',
         'InvalidRequest',
         'Request specific response headers cannot be used for anonymous GET requests.',
       );
-    if (/[\r\n\0]/.test(value)) throw new S3Error('bad-request', 'InvalidArgument', `${name} is no value of a field`);
-    found[header] = value;
+    if (!FIELD_VALUE.test(value))
+      throw new S3Error('bad-request', 'InvalidArgument', 'Header value cannot be represented using ISO-8859-1.', {
+        extra: { ArgumentName: name, ArgumentValue: value.slice(0, 100) },
+      });
+    found[OVERRIDES[name]!] = value;
   }
   return found;
 }

@@ -1,7 +1,7 @@
 import { type Asked, sendEmpty, sendXml } from './asked.ts';
-import { readDocument } from './delete-many.ts';
 import { objectKey } from './keys.ts';
 import { checkTags, TAGS, type TagPair, tagsIn } from './metadata.ts';
+import { checkDocument, readDocument } from './read-document.ts';
 import { findObject } from './read-object.ts';
 import { malformed, type Parsed, readXml, tagPairs } from './read-xml.ts';
 import type { Turns } from './turns.ts';
@@ -27,7 +27,7 @@ export async function putTags(asked: Asked, turns: Turns): Promise<void> {
 
 /** The tags of a document that came as a body. Throws `MalformedXML`. */
 export async function readTags(asked: Asked): Promise<TagPair[]> {
-  return tagsOf(readXml(await readDocument(asked), 'Tagging'));
+  return tagsOf(readXml(await checkDocument(asked, await readDocument(asked)), 'Tagging'));
 }
 
 /** The same, held to what tags of an object may be. Throws `InvalidTag`. */

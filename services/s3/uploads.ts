@@ -116,7 +116,9 @@ async function copyPart(asked: Asked, upload: Entry, id: string, number: number)
   const headers = { 'content-length': String(range ? lengthOf(range) : source.size) };
   const req = Object.assign(body, { headers, complete: true }) as unknown as Asked['req'];
   const options = { mostBytes: context.config.putBytes, byDefault: checksumOf(upload).algorithm };
-  const received = await receive({ ...asked, payload: { kind: 'unsigned' }, req }, options);
+  const received = await receive({ ...asked, payload: { kind: 'unsigned' }, req }, options).finally(() =>
+    body.destroy(),
+  );
   const part = await keepPart(asked, id, number, received);
   const { algorithm, value } = received.checksum;
   const document = [
@@ -151,10 +153,17 @@ export async function abortUpload(asked: Asked): Promise<void> {
   sendEmpty(asked, 204);
 }
 
-/** Its names go; bytes that no object needs go with the next collection of the store. */
+/**
+ * Its names go; bytes that no object needs go with the next collection of the store. The upload's own goes last: of one
+ * that was forgotten by half, the sweep would not know. A part that came meanwhile goes after it.
+ */
 export async function forgetUpload({ context, bucket }: Pick<Asked, 'context' | 'bucket'>, id: string): Promise<void> {
+  const forgetParts = async () => {
+    for (const name of await context.catalog.keys(partPrefix(id))) await context.catalog.delete(name);
+  };
+  await forgetParts();
   await context.catalog.delete(uploadKey(bucket, id));
-  for (const name of await context.catalog.keys(partPrefix(id))) await context.catalog.delete(name);
+  await forgetParts();
 }
 
 export async function partsOf({ context }: Pick<Asked, 'context'>, id: string): Promise<Map<number, Entry>> {

@@ -11,7 +11,8 @@ export async function readBody(req: IncomingMessage, mostBytes: number, subject 
   const chunks: Buffer[] = [];
   let length = 0;
   try {
-    for await (const chunk of req as AsyncIterable<Buffer>) {
+    // a request that is destroyed takes its connection with it, and its sender would never hear why
+    for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       length += chunk.length;
       if (length > mostBytes) throw tooLarge();
       chunks.push(chunk);

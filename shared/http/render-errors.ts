@@ -1,8 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { ErrorRequestHandler, Response } from 'express';
+import type { ErrorRequestHandler, Request, Response } from 'express';
 import type { Logger } from 'pino';
 import { fromSystemError, MirrorError } from '../model/errors.ts';
 import { loggedPath } from './observe.ts';
+
+/** Bytes and milliseconds for which a body that was refused is passed over. */
+const MOST_PASSED_OVER = 64 << 20;
+const LONGEST_PASSED_OVER = 5_000;
 
 /** An error in a protocol's own words. A string body is text; anything else is JSON. */
 export interface RenderedError {
@@ -45,10 +49,36 @@ export function renderErrors(
     res.setHeader('content-length', text.length);
     res.setHeader('cache-control', 'no-store');
     res.statusCode = status;
+    const isUnread = !req.complete && announcesBody(req.headers);
     // a request body that nobody wants any more must not be taken for the next request
-    if (!req.complete && announcesBody(req.headers)) res.setHeader('connection', 'close');
-    res.end(req.method === 'HEAD' ? undefined : text);
+    if (isUnread) res.setHeader('connection', 'close');
+    if (isUnread && req.method !== 'HEAD' && req.headers.expect === undefined) endWhenSent(req, res, text);
+    else res.end(req.method === 'HEAD' ? undefined : text);
   };
+}
+
+/**
+ * Who sends all of a body before reading would find the connection closed, and never hear why: the answer goes out at
+ * once, and what still comes is passed over for a while.
+ */
+function endWhenSent(req: Request, res: Response, text: Buffer): void {
+  let left = MOST_PASSED_OVER;
+  const end = () => {
+    clearTimeout(timer);
+    req.off('data', passOver);
+    res.end();
+  };
+  const passOver = (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) end();
+  };
+  const timer = setTimeout(end, LONGEST_PASSED_OVER);
+  res.write(text);
+  // now, and not when what follows has been looked at: it may be no HTTP, and end the connection
+  res.socket?.uncork();
+  req.on('data', passOver).once('close', end).once('error', end).once('end', end);
+  if (req.destroyed) end();
+  else req.resume();
 }
 
 function announcesBody(headers: IncomingHttpHeaders): boolean {

@@ -54,11 +54,14 @@ export function isKind(error: unknown, ...kinds: Kind[]): error is MirrorError {
   return error instanceof MirrorError && kinds.includes(error.kind);
 }
 
+/** "database or disk is full" (https://www.sqlite.org/rescode.html). */
+const SQLITE_FULL = 13;
+
 /** What a failing system call says in our words: a full disk is told apart from the rest. */
 export function fromSystemError(error: unknown, subject: string): MirrorError {
   if (error instanceof MirrorError) return error;
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  const { code, errcode } = (error ?? {}) as NodeJS.ErrnoException & { errcode?: number };
+  if (code === 'ENOSPC' || code === 'EDQUOT' || (code === 'ERR_SQLITE_ERROR' && errcode === SQLITE_FULL)) {
     return new MirrorError('out-of-space', subject, 'the store has no room left; free some space and try again', {
       cause: error,
     });

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../support/bundles.ts';
 import { type OriginServer, startOriginServer } from '../support/origin-server.ts';
 import { PackageIndex } from '../support/package-index.ts';
-import { type SpawnedLarder, spawnLarder } from '../support/spawn-larder.ts';
+import { larder, type SpawnedLarder, spawnLarder } from '../support/spawn-larder.ts';
 import { type BuiltFile, buildWheel } from '../support/wheels.ts';
 
 let folder: { path: string; remove(): Promise<void> };
@@ -115,4 +115,18 @@ describe('a request', () => {
     );
     expect(answer.status).toBe(401);
   });
+
+  test.each(['content', 'gpg_signature'])(
+    'whose form ends in its file "%s" is refused, and the next one answered',
+    async (name) => {
+      const store = join(folder.path, 'store');
+      const token = (await larder(['token', 'create', 'ci', '--write', '--store', store])).stdout.trim();
+      const body = `--b\r\nContent-Disposition: form-data; name="${name}"; filename="x-1.0.tar.gz"\r\n\r\nhalf`;
+      const head = `Authorization: Basic ${Buffer.from(`__token__:${token}`).toString('base64')}\r\nContent-Type: multipart/form-data; boundary=b`;
+      const post = (length: number) =>
+        `POST /legacy/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${head}\r\nContent-Length: ${length}\r\n\r\n${body}`;
+      expect((await raw(post(body.length))).status).toBe(400);
+      expect((await get('/simple/fine/')).status).toBe(200);
+    },
+  );
 });

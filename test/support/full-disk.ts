@@ -3,10 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand } from './python-clients.ts';
 
+export interface SmallDisk {
+  path: string;
+  /** Leaves so many bytes of an empty disk. */
+  fill(leave: number): Promise<void>;
+  /** Leaves nothing, whatever is there already. */
+  fillUp(): Promise<void>;
+  empty(): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** A file system of so many bytes: when it is full, it is full. Needs root, as CI has it. */
-export async function smallDisk(
-  bytes: number,
-): Promise<{ path: string; fill(leave: number): Promise<void>; empty(): Promise<void>; close(): Promise<void> }> {
+export async function smallDisk(bytes: number): Promise<SmallDisk> {
   const path = await mkdtemp(join(tmpdir(), 'larder-disk-'));
   const mounted = await runCommand('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', path]);
   if (mounted.code !== 0) throw new Error(`a small file system could not be mounted: ${mounted.stderr}`);
@@ -14,6 +22,7 @@ export async function smallDisk(
   return {
     path,
     fill: (leave) => writeFile(ballast, Buffer.alloc(bytes - leave)),
+    fillUp: () => writeFile(ballast, Buffer.alloc(bytes)).catch(() => undefined),
     empty: () => rm(ballast, { force: true }),
     async close() {
       await runCommand('umount', ['-l', path]);

@@ -30,7 +30,9 @@ export interface Verified {
 /** Milliseconds that a client's clock may be wrong. */
 const SKEW = 900_000;
 const UNSIGNED = 'UNSIGNED-PAYLOAD';
+// without a prototype: what a client says is looked up in it
 const STREAMS: Record<string, { signed: boolean; trailers: boolean }> = {
+  __proto__: null as never,
   'STREAMING-AWS4-HMAC-SHA256-PAYLOAD': { signed: true, trailers: false },
   'STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER': { signed: true, trailers: true },
   'STREAMING-UNSIGNED-PAYLOAD-TRAILER': { signed: false, trailers: true },
@@ -73,7 +75,8 @@ function isSignedAnew(signed: SignedRequest, request: RequestToVerify, payloadHa
 
 function isSignedBy(signed: SignedRequest, request: RequestToVerify, payloadHash: string, key: SigningKey): boolean {
   const headers: Record<string, string> = {};
-  for (const name of signed.signedHeaders) headers[name] = request.headers[name] ?? '';
+  for (const name of signed.signedHeaders)
+    headers[name] = Object.hasOwn(request.headers, name) ? request.headers[name]! : '';
   const query = signed.how === 'header' ? request.query : request.query.filter(([name]) => name !== 'X-Amz-Signature');
   const canonical = { method: request.method, path: request.path, query, headers, payloadHash };
   const wanted = Buffer.from(sign(stringToSign(canonical, signed.scope, signed.timestamp), key, signed.date));
@@ -118,7 +121,9 @@ function checkSignedHeaders({ signedHeaders }: SignedRequest, headers: Fields): 
 
 function payloadHashOf({ how }: SignedRequest, { headers, query }: RequestToVerify): string {
   const said = headers['x-amz-content-sha256'];
-  if (how === 'query') return said ?? queryValue(query, 'X-Amz-Content-Sha256') ?? UNSIGNED;
+  // presigners move the field into the address, and some leave its name in small letters
+  const moved = ['X-Amz-Content-Sha256', 'x-amz-content-sha256'];
+  if (how === 'query') return said ?? moved.map((name) => queryValue(query, name)).find(Boolean) ?? UNSIGNED;
   if (said === undefined)
     throw new S3Error(
       'bad-request',

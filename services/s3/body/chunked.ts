@@ -5,6 +5,9 @@ import type { ChunkSignatures } from './chunk-signatures.ts';
 /** Longest line between chunks, bytes; and what all trailers together may have. */
 const MOST_LINE = 4096;
 const MOST_TRAILERS = 16_384;
+/** Chunks of fewer bytes are put together into pieces of so many: one by one, each would cost more than it holds. */
+const SMALL = 8192;
+const PIECE = 65_536;
 
 export interface ChunkedOptions {
   /** Checks each chunk, where they are signed. */
@@ -23,17 +26,44 @@ export interface ChunkedOptions {
  */
 export async function* unchunked(body: AsyncIterable<Buffer>, options: ChunkedOptions): AsyncGenerator<Buffer> {
   const reader = new Reader(body);
+  try {
+    yield* chunksOf(reader, options);
+  } finally {
+    await reader.close();
+  }
+}
+
+async function* chunksOf(reader: Reader, options: ChunkedOptions): AsyncGenerator<Buffer> {
   const { signatures } = options;
+  let few: Buffer = NOTHING;
   for (;;) {
     const { size, signature } = chunkHead(await reader.line(), signatures !== undefined);
     const hash = signatures && createHash('sha256');
-    yield* bytesOf(reader, size, hash);
+    if (few.length > 0 && (size === 0 || size >= SMALL || few.length + size > PIECE)) {
+      yield few;
+      few = NOTHING;
+    }
+    if (size < SMALL) few = await appended(few, reader, size, hash);
+    else yield* bytesOf(reader, size, hash);
     if (signatures) checkSignature(signatures.next(hash!.digest('hex')), signature!);
     if (size === 0) break;
     if ((await reader.line()) !== '') throw broken('a chunk is longer than it says');
   }
-  options.ended?.(await readTrailers(reader, options));
+  // not as the argument of a call that may not be made: they have to be read in any case
+  const trailers = await readTrailers(reader, options);
+  options.ended?.(trailers);
   await reader.end();
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** A small chunk behind others of its kind; the room that they are in is as large as a piece. */
+async function appended(few: Buffer, reader: Reader, size: number, hash: Hash | undefined): Promise<Buffer> {
+  if (size === 0) return few;
+  const room = few.length > 0 ? Buffer.from(few.buffer, few.byteOffset, PIECE) : Buffer.allocUnsafeSlow(PIECE);
+  let end = few.length;
+  for await (const bytes of bytesOf(reader, size, hash)) end += bytes.copy(room, end);
+  return room.subarray(0, end);
 }
 
 async function* bytesOf(reader: Reader, size: number, hash: Hash | undefined): AsyncGenerator<Buffer> {
@@ -133,6 +163,11 @@ class Reader {
     const taken = this.#held.subarray(0, most);
     this.#held = this.#held.subarray(taken.length);
     return taken;
+  }
+
+  /** Lets go of the body, so that somebody else may read on. */
+  async close(): Promise<void> {
+    await this.#source.return?.();
   }
 
   async end(): Promise<void> {

@@ -78,6 +78,7 @@ async function* counted(
   for await (const chunk of body) {
     size += chunk.length;
     if (size > mostBytes) throw tooLarge(mostBytes);
+    if (length !== undefined && size > length) throw incomplete();
     yield chunk;
   }
   if (length !== undefined && size !== length) throw incomplete();
@@ -85,10 +86,12 @@ async function* counted(
 
 function plain(asked: Asked, ended: (trailers: Record<string, string>) => void): AsyncIterable<Buffer> {
   const { req, payload } = asked;
-  if (payload.kind !== 'chunked') return req as AsyncIterable<Buffer>;
+  // a request that is destroyed takes its connection with it, and who sent it would never hear what was wrong
+  const body: AsyncIterable<Buffer> = req.iterator({ destroyOnReturn: false });
+  if (payload.kind !== 'chunked') return body;
   const signatures = payload.seed && new ChunkSignatures(payload.seed);
   const trailers = payload.trailers ? trailerNames(asked) : undefined;
-  return unchunked(req as AsyncIterable<Buffer>, { signatures, trailers, ended });
+  return unchunked(body, { signatures, trailers, ended });
 }
 
 const trailerNames = (asked: Asked) =>

@@ -60,14 +60,18 @@ function conditionOf(given: unknown): Condition {
 function listCondition(given: unknown[]): Condition {
   const [test, first, second] = given;
   if (test === undefined) throw invalid('Invalid Condition: missing operation identifier.');
-  const name = String(test).toLowerCase();
+  // not by String(): an object of theirs may have no text
+  const name = typeof test === 'string' ? test.toLowerCase() : '';
   if (name !== 'eq' && name !== 'starts-with' && name !== 'content-length-range')
-    throw invalid(`Invalid Condition: unknown operation '${String(test).slice(0, 40)}'.`);
+    throw invalid(
+      `Invalid Condition: unknown operation '${typeof test === 'string' ? test.slice(0, 40) : typeof test}'.`,
+    );
   if (given.length !== 3) throw invalid(`Invalid ${name}: wrong number of arguments.`);
   if (name === 'content-length-range') {
-    const [least, most] = [Number(first), Number(second)];
-    const areNumbers = [first, second].every((one) => typeof one === 'number' || typeof one === 'string');
-    if (!areNumbers || !Number.isSafeInteger(least) || !Number.isSafeInteger(most)) throw invalid('Invalid JSON.');
+    const [least, most] = [first, second].map((one) =>
+      typeof one === 'number' || (typeof one === 'string' && one !== '') ? Number(one) : Number.NaN,
+    ) as [number, number];
+    if (!Number.isSafeInteger(least) || !Number.isSafeInteger(most)) throw invalid('Invalid JSON.');
     return { test: name, least, most };
   }
   if (typeof first !== 'string' || typeof second !== 'string') throw invalid('Invalid JSON.');

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { baseUrl } from '../../../shared/http/base-url.ts';
 import type { Entry } from '../../../shared/model/entry.ts';
 import { encodePath } from '../../../shared/storage/sigv4.ts';
-import { MOST_KEY } from '../address.ts';
+import { checkKey } from '../address.ts';
 import { type Asked, sendEmpty, sendXml } from '../asked.ts';
 import { checksumIn, sentChecksum } from '../body/checksums.ts';
 import { receive } from '../body/receive.ts';
@@ -22,6 +22,10 @@ import { badField, needed, verifyForm } from './verify-form.ts';
 /** Fields of a form that are fields of a request elsewhere. */
 const AS_HEADERS =
   /^(content-type|content-md5|cache-control|content-disposition|content-encoding|content-language|expires|x-amz-.+)$/;
+
+/** What a field of HTTP is called, and what none can say: it would be another field when it is given back. */
+const FIELD_NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
+const NO_FIELD = /[\0-\x08\x0a-\x1f\x7f]/;
 
 /** POST of a form to a bucket (RESTObjectPOST.html): a browser's upload, allowed by a policy that somebody signed. */
 export async function postObject(
@@ -55,14 +59,19 @@ export async function postObject(
 function keyIn(fields: FormFields, filename: string): string {
   const key = needed(fields, 'key').replace(/\$\{filename\}/g, () => filename);
   if (key === '') throw badField('key', '', 'User key must have a length greater than 0.');
-  if (Buffer.byteLength(key) <= MOST_KEY) return key;
-  throw new S3Error('bad-request', 'KeyTooLongError', 'Your key is too long.');
+  checkKey(key);
+  return key;
 }
 
-/** The file as if it were the body of a PUT. */
+/** The file as if it were the body of a PUT, whose fields are bytes. Throws `InvalidArgument` for what no field can say. */
 function requestOf(file: Readable, fields: FormFields): Asked['req'] {
   const headers: Record<string, string> = { 'transfer-encoding': 'chunked' };
-  for (const [name, value] of fields) if (AS_HEADERS.test(name)) headers[name] = value;
+  for (const [name, value] of fields) {
+    if (!AS_HEADERS.test(name)) continue;
+    if (!FIELD_NAME.test(name) || NO_FIELD.test(value))
+      throw badField(name, value, 'a field of a request cannot be called so, or say this');
+    headers[name] = Buffer.from(value).toString('latin1');
+  }
   return Object.assign(file, { headers, rawHeaders: Object.entries(headers).flat(), complete: true }) as never;
 }
 

@@ -27,13 +27,21 @@ export function readForm<T>(
       req.resume();
       reject(error);
     };
-    parser.on('field', (name, value, info) => {
-      if (kept) return;
+    // what is half here must not wait for the rest for ever: its file ends with the parser
+    const broken = (cause?: unknown) => {
+      parser.destroy(malformed(cause));
+      fail(malformed(cause));
+    };
+    parser.on('field', (name: string | undefined, value, info) => {
+      if (kept || name === undefined) return;
       if (info.valueTruncated || info.nameTruncated) fail(malformed());
       fields.set(name.toLowerCase(), value);
     });
-    parser.on('file', (name, stream, info) => {
-      if (kept || name.toLowerCase() !== 'file') return void stream.resume();
+    parser.on('file', (name: string | undefined, stream, info) => {
+      // a form that breaks off fails its file, also while nobody reads that yet: unheard, it would end the process
+      stream.on('error', () => undefined);
+      // a part need not have a name
+      if (kept || name?.toLowerCase() !== 'file') return void stream.resume();
       kept = keep(stream, info.filename ?? '', fields);
       kept.catch((error) => {
         stream.resume();
@@ -41,12 +49,12 @@ export function readForm<T>(
       });
     });
     for (const limit of ['fieldsLimit', 'filesLimit', 'partsLimit'] as const) parser.on(limit, () => fail(malformed()));
-    parser.on('error', (cause) => fail(malformed(cause)));
+    parser.on('error', broken);
     parser.on('close', () => {
       if (kept) kept.then(resolve, reject);
       else fail(noFile());
     });
-    req.on('aborted', () => fail(malformed()));
+    req.on('aborted', () => broken());
     req.pipe(parser);
   });
 }

@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import { readBody } from '../../shared/http/read-body.ts';
+import { isKind } from '../../shared/model/errors.ts';
+import { type Asked, field } from './asked.ts';
+import { ALGORITHMS, fieldOf, isValue, startChecksum } from './body/checksums.ts';
+import { S3Error } from './errors.ts';
+
+const MOST_DOCUMENT = 4 << 20;
+
+/**
+ * A small document that came as a body, held to all that its sender says of it. Throws `MaxMessageLengthExceeded`,
+ * `InvalidDigest`, `BadDigest`, `XAmzContentSHA256Mismatch`.
+ */
+export async function readDocument(asked: Asked, mostBytes = MOST_DOCUMENT): Promise<Buffer> {
+  const { payload } = asked;
+  if (payload.kind === 'chunked')
+    throw new S3Error('unsupported', 'NotImplemented', 'A document of XML is sent as it is, not in chunks.', {
+      status: 501,
+    });
+  const bytes = await readBody(asked.req, mostBytes, 'document').catch((error) => {
+    throw isKind(error, 'too-large') ? tooLong(mostBytes) : error;
+  });
+  const said = field(asked, 'content-md5');
+  if (said !== undefined) checkMd5(bytes, said);
+  if (payload.kind === 'signed' && createHash('sha256').update(bytes).digest('hex') !== payload.sha256)
+    throw new S3Error(
+      'bad-request',
+      'XAmzContentSHA256Mismatch',
+      "The provided 'x-amz-content-sha256' header does not match what was computed.",
+    );
+  return bytes;
+}
+
+function tooLong(mostBytes: number): S3Error {
+  return new S3Error('bad-request', 'MaxMessageLengthExceeded', 'Your request was too big.', {
+    extra: { MaxMessageLengthBytes: mostBytes },
+  });
+}
+
+function checkMd5(bytes: Buffer, said: string): void {
+  if (!isValue('MD5', said))
+    throw new S3Error('bad-request', 'InvalidDigest', 'The Content-Md5 you specified is not valid.', {
+      extra: { 'Content-MD5': said.slice(0, 100) },
+    });
+  if (createHash('md5').update(bytes).digest('base64') !== said)
+    throw new S3Error('bad-request', 'BadDigest', 'The Content-MD5 you specified did not match what we received.');
+}
+
+/** The checksum that a field says of a document; not for a completion, where it is the object's. Throws `BadDigest`. */
+export async function checkDocument(asked: Asked, bytes: Buffer): Promise<Buffer> {
+  for (const algorithm of ALGORITHMS) {
+    const said = field(asked, fieldOf(algorithm));
+    if (said === undefined) continue;
+    if (!isValue(algorithm, said))
+      throw new S3Error('bad-request', 'InvalidRequest', `Value for ${fieldOf(algorithm)} header is invalid.`);
+    const checksum = await startChecksum(algorithm);
+    checksum.update(bytes);
+    if (checksum.digest() !== said)
+      throw new S3Error(
+        'bad-request',
+        'BadDigest',
+        `The ${algorithm} you specified did not match the calculated checksum.`,
+      );
+  }
+  return bytes;
+}
