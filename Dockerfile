@@ -1,15 +1,21 @@
 # Larder in one image. Building asks one registry, the one that npm on this machine is configured with:
 #   docker build -t larder .
 #   docker build -t larder --secret id=npmrc,src=$HOME/.npmrc .     where the site has its own
-# and nothing is asked when it runs airgapped. The Node is the one that the tests run on (package-lock.json).
+#   docker build -t larder --secret id=ca,src=site-ca.pem .         where its certificate is the site's own (PEM)
+# Nothing is asked when it runs airgapped. The Node is the one that the tests run on (package-lock.json).
 ARG NODE_IMAGE=node:24.21.0-bookworm-slim
 
 FROM ${NODE_IMAGE} AS packages
 WORKDIR /larder
 COPY package.json package-lock.json .npmrc ./
-# Left out: what only tests need, and the Node that npm would bring, since the image has it. The settings of npm, with
-# their tokens, are there while this runs and stay in no layer.
-RUN --mount=type=secret,id=npmrc,target=/root/.npmrc npm ci --omit=dev --omit=optional --ignore-scripts
+# Left out: what only tests need, and the Node that npm would bring, since the image has it. Versions are those of the
+# lock file; "npm ci" insists on every optional package, and one of them is not published for all machines. The settings
+# of npm, with their tokens, are there while this runs and stay in no layer; a file of authorities that was not given is
+# passed over with a warning.
+RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
+    --mount=type=secret,id=ca \
+    NODE_EXTRA_CA_CERTS=/run/secrets/ca \
+    npm install --omit=dev --omit=optional --ignore-scripts --no-save
 
 FROM ${NODE_IMAGE}
 WORKDIR /larder

@@ -9,6 +9,7 @@ import { openStore } from '../../shared/storage/store.ts';
 import { verifyStore } from '../../shared/storage/store-verify.ts';
 import { KEY, type Site, startSite } from '../services/s3/support.ts';
 import { keep, storeIn, temporaryFolder } from '../support/bundles.ts';
+import { smallDisk } from '../support/full-disk.ts';
 import { larder } from '../support/spawn-larder.ts';
 
 const COMMAND = resolve(import.meta.dirname, '../../services/cli/larder.mjs');
@@ -93,4 +94,21 @@ describe('kill -9 of a copy', () => {
     expect(await expectWhole(to)).toBe(NAMES + 1);
     await site.close();
   });
+});
+
+test('a disk that fills up under a copy ends it in words, and it is gone on with when there is room', async () => {
+  const disk = await smallDisk(72 << 20);
+  const to = join(disk.path, 'to');
+  await disk.fill(12 << 20);
+  const full = await larder(['store', 'copy', from, to]);
+  expect([full.code, full.stderr]).toEqual([1, expect.stringContaining('no room left')]);
+  const before = await filesIn(join(to, 'blobs'));
+  expect(before).toBeGreaterThan(0);
+  expect(before).toBeLessThan(NAMES);
+  await disk.empty();
+  await expectWhole(to);
+  const last = await larder(['store', 'copy', from, to]);
+  expect(last).toMatchObject({ code: 0, stdout: expect.stringContaining(`${before} were there`) });
+  expect(await expectWhole(to)).toBe(NAMES + 1);
+  await disk.close();
 });
