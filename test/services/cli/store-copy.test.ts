@@ -1,11 +1,14 @@
 import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { blobPath } from '../../../shared/storage/paths.ts';
 import { keep, storeIn, temporaryFolder } from '../../support/bundles.ts';
 import { larder } from '../../support/larder.ts';
 import { KEY, type Site, startSite } from '../s3/support.ts';
+
+// each test starts the command several times
+vi.setConfig({ testTimeout: 90_000 });
 
 let folder: { path: string; remove(): Promise<void> };
 let from: string;
@@ -20,7 +23,7 @@ beforeEach(async () => {
 });
 afterEach(() => folder.remove());
 
-const copy = (...args: string[]) => larder(['store', 'copy', ...args], { timeout: 20_000 });
+const copy = (...args: string[]) => larder(['store', 'copy', ...args], { timeout: 60_000 });
 
 describe('larder store copy', () => {
   test('copies a store, counts, and finds nothing to do the second time', async () => {
