@@ -12,9 +12,9 @@ COPY package.json package-lock.json .npmrc ./
 # lock file; "npm ci" insists on every optional package, and one of them is not published for all machines. The settings
 # of npm, with their tokens, are there while this runs and stay in no layer; a file of authorities that was not given is
 # passed over with a warning.
-RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
+RUN --mount=type=secret,id=npmrc \
     --mount=type=secret,id=ca \
-    NODE_EXTRA_CA_CERTS=/run/secrets/ca \
+    NPM_CONFIG_USERCONFIG=/run/secrets/npmrc NODE_EXTRA_CA_CERTS=/run/secrets/ca \
     npm install --omit=dev --omit=optional --ignore-scripts --no-save
 
 FROM ${NODE_IMAGE}
