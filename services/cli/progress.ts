@@ -109,6 +109,27 @@ export class Progress implements BundleProgress {
   }
 }
 
+/** A long work of the store tells sums, and names its steps; the display adds up differences. */
+export function sumsTo(progress: BundleProgress): (event: Sums) => void {
+  let last: Sums | undefined;
+  return (event) => {
+    if (last?.step !== event.step) {
+      progress.step(event.step, event.total);
+      last = undefined;
+    }
+    progress.advance({ count: event.done - (last?.done ?? 0), bytes: event.bytes - (last?.bytes ?? 0) });
+    last = event;
+  };
+}
+
+interface Sums {
+  step: string;
+  /** So far. */
+  done: number;
+  bytes: number;
+  total?: { count: number; bytes: number };
+}
+
 /** Bytes for people: powers of 1024, three digits. */
 export function shownBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

@@ -3,7 +3,7 @@ import NodeCache from 'node-cache';
 import { z } from 'zod';
 import { MirrorError } from '../model/errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { tokenPath } from '../storage/paths.ts';
+import { TOKENS, tokenPath } from '../storage/paths.ts';
 
 export type Action = 'read' | 'write' | 'admin';
 
@@ -91,7 +91,7 @@ export class Tokens {
   }
 
   async *list(): AsyncGenerator<Omit<Token, 'sha256'>> {
-    for await (const { key } of this.#objects.list('tokens/')) {
+    for await (const { key } of this.#objects.list(TOKENS)) {
       const token = await this.#read(key);
       if (!token) continue;
       const { sha256: _hidden, ...shown } = token;

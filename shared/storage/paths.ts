@@ -28,6 +28,9 @@ export const BLOBS = 'blobs/sha256/';
 export const CATALOG = 'catalog/';
 export const IMPORTS = 'imports/';
 export const WANTS = 'wants/';
+export const TOKENS = 'tokens/';
+export const KEYS = 'keys/';
+export const AUDIT = 'audit/';
 export const GRANT_KEY = 'keys/grants';
 export const QUARANTINE = 'quarantine/';
 
@@ -68,12 +71,12 @@ export function importPath(bundleId: string, name: string): string {
 }
 
 export function tokenPath(id: string): string {
-  return `tokens/${id}.json`;
+  return `${TOKENS}${id}.json`;
 }
 
 /** @param at ISO 8601 */
 export function auditPath(at: string, what: string): string {
-  return `audit/${at.slice(0, 10)}/${at.slice(11).replace(/[^0-9]/g, '')}-${what}.json`;
+  return `${AUDIT}${at.slice(0, 10)}/${at.slice(11).replace(/[^0-9]/g, '')}-${what}.json`;
 }
 
 function spread(key: string): string {

@@ -56,11 +56,14 @@ export class S3Store implements ObjectStore {
     retryConflicts(this.#client);
   }
 
-  /** Throws in words for the operator when the bucket cannot be used, or keeps no conditions. */
-  static async open(options: S3Options): Promise<S3Store> {
+  /**
+   * Throws in words for the operator when the bucket cannot be used, or keeps no conditions.
+   * @param how.toRead nothing is written: keys that may only read are enough
+   */
+  static async open(options: S3Options, how: { toRead?: boolean } = {}): Promise<S3Store> {
     const store = new S3Store(options);
     await store.check();
-    await store.#refuseWithoutConditions();
+    if (!how.toRead) await store.#refuseWithoutConditions();
     return store;
   }
 

@@ -24,3 +24,30 @@ export async function sideBySide<T, R>(
   if (failed) throw failed.error;
   return results;
 }
+
+/**
+ * Runs `act` over items as they come, `width` at a time. The first failure is thrown once everything that had begun is
+ * over; nothing further is taken then.
+ */
+export async function eachSideBySide<T>(
+  items: AsyncIterable<T>,
+  width: number,
+  act: (item: T) => Promise<void>,
+): Promise<void> {
+  const rest = items[Symbol.asyncIterator]();
+  let failed: { error: unknown } | undefined;
+  const lane = async () => {
+    while (!failed) {
+      try {
+        const { value, done } = await rest.next();
+        if (done) return;
+        await act(value);
+      } catch (error) {
+        failed ??= { error };
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: width }, lane));
+  await rest.return?.();
+  if (failed) throw failed.error;
+}

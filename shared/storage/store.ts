@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
@@ -18,6 +18,8 @@ const FORMAT = 'larder-store/1';
 const RELIST = 15_000;
 /** How often a directory's index is looked after, in milliseconds. */
 const LOOK = 5_000;
+/** The longest that a timer can wait, in milliseconds. */
+const NEVER = 2 ** 31 - 1;
 
 /** Where everything is kept: names and bytes, in a directory, an S3 engine or memory. */
 export interface Store {
@@ -42,6 +44,8 @@ export interface StoreOptions {
   workDir?: string;
   /** For an engine, when they do not stand in the location. */
   credentials?: { accessKeyId: string; secretAccessKey: string };
+  /** Nobody will list names: they are not read when the store is opened, nor looked after until it is closed. */
+  withoutLists?: boolean;
   log?: Logger;
 }
 
@@ -91,17 +95,17 @@ export interface StoreOverOptions extends StoreOptions {
 
 /** A store over an object store that is open already; closing the one closes the other. */
 export async function storeOver(objects: ObjectStore, options: StoreOverOptions): Promise<Store> {
-  const { replicas = false, log } = options;
+  const { replicas = false, withoutLists = false, log } = options;
   const spoolDir = join(options.workDir, 'spool');
   await mkdir(spoolDir, { recursive: true, mode: 0o700 });
-  await checkFormat(objects);
+  await checkFormat(objects, options.location);
   await objects.sweep();
   await sweepOwned(spoolDir);
   const index = new CatalogIndex(options.indexPath ?? join(options.workDir, 'index.sqlite'));
-  const every = options.every ?? (replicas ? RELIST : LOOK);
+  const every = withoutLists ? NEVER : (options.every ?? (replicas ? RELIST : LOOK));
   const upkeep = new CatalogUpkeep(objects, index, { sharedIndex: !replicas, every, log });
   // In the background: one name is found without it, and lists wait for it.
-  upkeep.ready().catch((err) => log?.warn({ err }, 'the names could not be read; trying again'));
+  if (!withoutLists) upkeep.ready().catch((err) => log?.warn({ err }, 'the names could not be read; trying again'));
   const catalogs = new Map<string, Catalog>();
   return {
     objects,
@@ -134,18 +138,20 @@ export async function storeOver(objects: ObjectStore, options: StoreOverOptions)
 }
 
 /** Marks a new store, and refuses one that another Larder wrote in another way. */
-async function checkFormat(objects: ObjectStore): Promise<void> {
-  const marker = Buffer.from(`${JSON.stringify({ format: FORMAT })}\n`);
+async function checkFormat(objects: ObjectStore, location: string): Promise<void> {
+  if (await isStore(objects, location)) return;
+  await objects.put(MARKER, Buffer.from(`${JSON.stringify({ format: FORMAT })}\n`), { ifAbsent: true });
+}
+
+/** False where no store is. Throws `unsupported` for one that another Larder wrote in another way. */
+async function isStore(objects: ObjectStore, location: string): Promise<boolean> {
   const found = await objects.get(MARKER);
-  if (!found) {
-    await objects.put(MARKER, marker, { ifAbsent: true });
-    return;
-  }
+  if (!found) return false;
   const text = Buffer.concat(await found.body.toArray()).toString('utf8');
   const format = formatOf(text);
-  if (format === FORMAT) return;
+  if (format === FORMAT) return true;
   const what = format === undefined ? `its ${MARKER} cannot be read` : `it has the format ${format.slice(0, 100)}`;
-  const message = `this Larder reads stores of the format ${FORMAT}, and of this one ${what}; open it with the Larder that wrote it`;
+  const message = `${location}: this Larder reads stores of the format ${FORMAT}, and of this one ${what}; open it with the Larder that wrote it`;
   throw new MirrorError('unsupported', 'store', message);
 }
 
@@ -156,4 +162,42 @@ function formatOf(marker: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What is read of a store that nothing is done to. */
+export type StoreSource = Pick<Store, 'objects' | 'blobs' | 'location' | 'close'>;
+
+/**
+ * Opens a store for one who copies it: without its index, and without making one where none is. Throws in words for the
+ * operator; `bad-request` where there is no store.
+ */
+export async function openSource(
+  location: string,
+  options: Pick<StoreOptions, 'credentials'> = {},
+): Promise<StoreSource> {
+  const isEngine = location.startsWith('s3://');
+  const shown = isEngine ? location.replace(/[?#].*$/, '') : resolve(location);
+  const objects = await (isEngine ? bucketAt(location, options) : directoryAt(shown));
+  try {
+    if (!objects || !(await isStore(objects, shown)))
+      throw new MirrorError('bad-request', 'settings', `there is no store at ${shown}`);
+    return { objects, blobs: new BlobStore(objects, { spoolDir: '' }), location: shown, close: () => objects.close() };
+  } catch (error) {
+    await objects?.close();
+    throw error;
+  }
+}
+
+async function bucketAt(location: string, { credentials }: Pick<StoreOptions, 'credentials'>): Promise<ObjectStore> {
+  const { S3Store, parseS3Url } = await import('./s3-store.ts');
+  return S3Store.open({ ...parseS3Url(location), ...credentials }, { toRead: true });
+}
+
+/** Opening a directory makes it; so it is looked at first. */
+async function directoryAt(root: string): Promise<ObjectStore | undefined> {
+  const isThere = await access(join(root, MARKER)).then(
+    () => true,
+    () => false,
+  );
+  return isThere ? DiskStore.open(root) : undefined;
 }

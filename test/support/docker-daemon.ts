@@ -29,6 +29,8 @@ export interface DockerOptions {
   hosts?: { mirror: string; names: readonly string[] };
   /** Puts it somewhere else: a network namespace. */
   wrap?: Wrap;
+  /** Milliseconds that a command may take. */
+  patience?: number;
 }
 
 export async function startDocker(options: DockerOptions = {}): Promise<DockerDaemon> {
@@ -56,9 +58,11 @@ async function startIn(folder: string, options: DockerOptions, remove: () => Pro
   });
   // the client says on its own what daemon it means, and reads no settings of this machine
   const env = { PATH, HOME: home, DOCKER_CONFIG: join(home, '.docker'), DOCKER_HOST: socket };
-  const docker = (...words: string[]) => runCommand(client, words, { env, timeout: 120_000 });
+  const docker = (...words: string[]) => runCommand(client, words, { env, timeout: options.patience ?? 120_000 });
   const close = async () => {
     await endDaemon(daemon);
+    // containers on the host's network leave it mounted
+    await runCommand('umount', [join(folder, 'exec/netns/default')]);
     await remove();
   };
   try {
@@ -82,8 +86,11 @@ async function settings(folder: string, options: DockerOptions): Promise<string[
   const json = {
     'registry-mirrors': options.mirrors ?? [],
     'insecure-registries': options.insecure ?? [],
-    // its runc is built without the library for seccomp
-    ...(newest ? { features: { 'containerd-snapshotter': containerdStore }, 'seccomp-profile': 'unconfined' } : {}),
+    // Debian's has the builder that knows secrets; the newest needs a program of its own for it.
+    // Its runc is built without the library for seccomp.
+    ...(newest
+      ? { features: { 'containerd-snapshotter': containerdStore }, 'seccomp-profile': 'unconfined' }
+      : { features: { buildkit: true } }),
     'shutdown-timeout': 2,
   };
   await writeFile(file, JSON.stringify(json));

@@ -2,10 +2,11 @@ import type { Command } from 'commander';
 import { MirrorError } from '../../../shared/model/errors.ts';
 import { planGc, runGc } from '../../../shared/storage/store-gc.ts';
 import { storeStats } from '../../../shared/storage/store-stats.ts';
-import { type VerifyProgress, type VerifyResult, verifyStore } from '../../../shared/storage/store-verify.ts';
+import { type VerifyResult, verifyStore } from '../../../shared/storage/store-verify.ts';
+import { copyBetween, KEYS_OPTION } from '../copy-store.ts';
 import { EXIT } from '../exit.ts';
-import { shownBytes } from '../progress.ts';
-import { openSession, type Session, STORE_OPTION, withStore } from '../session.ts';
+import { shownBytes, sumsTo } from '../progress.ts';
+import { openSession, STORE_OPTION, withStore } from '../session.ts';
 
 export function register(program: Command): void {
   const store = program.command('store').description('looks after what is held');
@@ -22,6 +23,14 @@ export function register(program: Command): void {
     .option('--yes', 'free them')
     .option('--older-than <hours>', 'leave younger ones alone', Number, 24)
     .action(collect);
+  store
+    .command('copy')
+    .description('copies all that is held into another place, checked; may be stopped and run again at any time')
+    .argument('<from>', 'a directory, or s3://bucket/prefix?endpoint=…')
+    .argument('<to>', 'likewise; what is there already stays')
+    .option('--from-keys <file>', KEYS_OPTION)
+    .option('--to-keys <file>', KEYS_OPTION)
+    .action(copyBetween);
   store
     .command('stats')
     .description('counts names and bytes')
@@ -47,24 +56,11 @@ export function register(program: Command): void {
 async function verify(options: { remove?: boolean }, command: Command): Promise<void> {
   const session = await openSession(command);
   const result = await withStore(session, (store) =>
-    verifyStore(store, { signal: session.signal, remove: options.remove, onProgress: progressOf(session) }),
+    verifyStore(store, { signal: session.signal, remove: options.remove, onProgress: sumsTo(session.progress) }),
   );
   session.progress.finish();
   report(result);
   if (!result.ok) process.exitCode = EXIT.incomplete;
-}
-
-/** The store tells sums; the display adds up differences. */
-function progressOf(session: Session): (event: VerifyProgress) => void {
-  let last: VerifyProgress | undefined;
-  return (event) => {
-    if (last?.step !== event.step) {
-      session.progress.step(event.step, event.total);
-      last = undefined;
-    }
-    session.progress.advance({ count: event.done - (last?.done ?? 0), bytes: event.bytes - (last?.bytes ?? 0) });
-    last = event;
-  };
 }
 
 function report(result: VerifyResult): void {
