@@ -9,13 +9,12 @@ FROM ${NODE_IMAGE} AS packages
 WORKDIR /larder
 COPY package.json package-lock.json .npmrc ./
 # Left out: what only tests need, and the Node that npm would bring, since the image has it. Versions are those of the
-# lock file; "npm ci" insists on every optional package, and one of them is not published for all machines. The settings
-# of npm, with their tokens, are there while this runs and stay in no layer; a file of authorities that was not given is
-# passed over with a warning.
+# lock file. The settings of npm, with their tokens, are there while this runs and stay in no layer; a file of authorities
+# that was not given is passed over with a warning.
 RUN --mount=type=secret,id=npmrc \
     --mount=type=secret,id=ca \
     NPM_CONFIG_USERCONFIG=/run/secrets/npmrc NODE_EXTRA_CA_CERTS=/run/secrets/ca \
-    npm install --omit=dev --omit=optional --ignore-scripts --no-save
+    npm ci --omit=dev --omit=optional --ignore-scripts
 
 FROM ${NODE_IMAGE}
 WORKDIR /larder

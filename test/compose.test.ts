@@ -180,7 +180,7 @@ describe('Dockerfile', () => {
   });
 
   test('takes the settings of npm as a secret, and so into no layer', () => {
-    expect(dockerfile).toMatch(/^RUN --mount=type=secret,id=npmrc (?:.*\\\n)+ +npm install --omit=dev/m);
+    expect(dockerfile).toMatch(/^RUN --mount=type=secret,id=npmrc (?:.*\\\n)+ +npm ci --omit=dev/m);
     expect(dockerfile).not.toMatch(/^(COPY|ARG|ENV).*(secrets|token)/im);
   });
 

@@ -37,11 +37,15 @@ if (major >= WANTED) {
 
 /** The Node that npm installed beside Larder; undefined where it is not there, or is what runs already. */
 function ownNode() {
-  try {
-    const name = `node-${process.platform}-${process.arch}`;
-    const node = join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), 'bin/node');
-    return realpathSync(node) === realpathSync(process.execPath) ? undefined : node;
-  } catch {
-    return undefined;
+  const { resolve } = createRequire(import.meta.url);
+  // the one for Macs with ARM has a name of its own kind
+  for (const kind of ['node', 'node-bin']) {
+    try {
+      const node = join(dirname(resolve(`${kind}-${process.platform}-${process.arch}/package.json`)), 'bin/node');
+      return realpathSync(node) === realpathSync(process.execPath) ? undefined : node;
+    } catch {
+      // not this one
+    }
   }
+  return undefined;
 }
