@@ -81,6 +81,7 @@ test('the tour works as it is written', async () => {
     'wants',
     'model',
     'image',
+    'buckets',
   ]);
   await start('npm start', 8082);
   expect(await run('connected')).toMatchObject({ code: 0, stdout: expect.stringContaining('1.17.0') });
