@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import type { ByteRange } from '../model/byte-range.ts';
 import { type Digest, digestOfHex, hexOf, type Measured, PromiseCheck, type Promised } from '../model/digest.ts';
 import { fromSystemError, MirrorError } from '../model/errors.ts';
+import { type Delivery, type Elsewhere, elsewhereOf, type Wanted } from './delivery.ts';
 import { writeSynced } from './disk-files.ts';
 import type { ObjectStore } from './object-store.ts';
 import { temporaryName } from './owned-files.ts';
@@ -25,9 +26,11 @@ export class BlobStore {
   /** Where bytes wait until they are measured: on the store's own file system where it has one. */
   readonly spoolDir: string;
   readonly #objects: ObjectStore;
+  readonly #delivery: Delivery | undefined;
 
-  constructor(objects: ObjectStore, options: { spoolDir: string }) {
+  constructor(objects: ObjectStore, options: { spoolDir: string; delivery?: Delivery }) {
     this.#objects = objects;
+    this.#delivery = options.delivery;
     this.spoolDir = options.spoolDir;
   }
 
@@ -45,6 +48,12 @@ export class BlobStore {
       'blob',
       `${digest} is not in the store although a name points at it; run "larder store verify"`,
     );
+  }
+
+  /** Where clients get so much of it without us; undefined when we send it ourselves. */
+  async elsewhere(digest: Digest, wanted: Wanted): Promise<Elsewhere | undefined> {
+    if (!this.#delivery || wanted.bytes <= this.#delivery.minBytes) return undefined;
+    return elsewhereOf(await this.#objects.locate?.(blobPath(digest), wanted), this.#delivery);
   }
 
   /** A small blob whole. Throws `too-large` beyond `maxBytes`. */

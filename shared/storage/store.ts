@@ -7,6 +7,7 @@ import { BlobStore } from './blob-store.ts';
 import { Catalog } from './catalog.ts';
 import { CatalogIndex } from './catalog-index.ts';
 import { CatalogUpkeep } from './catalog-upkeep.ts';
+import type { Delivery } from './delivery.ts';
 import { DiskStore } from './disk-store.ts';
 import { MemoryStore } from './memory-store.ts';
 import type { ObjectStore } from './object-store.ts';
@@ -42,6 +43,8 @@ export interface StoreOptions {
   workDir?: string;
   /** For an engine, when they do not stand in the location. */
   credentials?: { accessKeyId: string; secretAccessKey: string };
+  /** Unset: every byte is sent by us. */
+  delivery?: Delivery;
   log?: Logger;
 }
 
@@ -52,7 +55,8 @@ export interface StoreOptions {
 export async function openStore(location: string, options: StoreOptions): Promise<Store> {
   if (location.startsWith('s3://')) {
     const { S3Store, parseS3Url } = await import('./s3-store.ts');
-    const objects = await S3Store.open({ ...parseS3Url(location), ...options.credentials });
+    const publicEndpoint = options.delivery?.endpoint;
+    const objects = await S3Store.open({ ...parseS3Url(location), ...options.credentials, publicEndpoint });
     return overMachine(objects, location.replace(/[?#].*$/, ''), { ...options, replicas: true });
   }
   if (location === 'memory:') return overMachine(new MemoryStore(), location, { ...options, indexPath: ':memory:' });
@@ -105,7 +109,7 @@ export async function storeOver(objects: ObjectStore, options: StoreOverOptions)
   const catalogs = new Map<string, Catalog>();
   return {
     objects,
-    blobs: new BlobStore(objects, { spoolDir }),
+    blobs: new BlobStore(objects, { spoolDir, delivery: options.delivery }),
     location: options.location,
     workDir: options.workDir,
     catalog(service) {
