@@ -73,7 +73,8 @@ function accelerate(req: IncomingMessage, res: ServerResponse, path: string): bo
   if (!/^x-accel-redirect$/i.test(String(req.headers['x-sendfile-type'] ?? ''))) return false;
   res.statusCode = 200;
   res.setHeader('x-accel-redirect', path);
-  res.strictContentLength = false;
+  // said by whoever serves ranges, and it would be said twice
+  res.removeHeader('accept-ranges');
   res.end();
   return true;
 }
