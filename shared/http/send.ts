@@ -5,7 +5,7 @@ import { type ByteRange, lengthOf, parseRange } from '../model/byte-range.ts';
 import type { Facts } from '../model/entry.ts';
 import { MirrorError } from '../model/errors.ts';
 import type { Elsewhere, Wanted } from '../storage/delivery.ts';
-import { FileBody } from '../storage/file-body.ts';
+import { writesItself } from '../storage/self-writing.ts';
 import { judgeConditions, rangeApplies } from './conditional.ts';
 import { sendElsewhere } from './elsewhere.ts';
 import { type MultipartRanges, multipartRanges } from './multipart-ranges.ts';
@@ -163,7 +163,7 @@ async function sendBody(res: ServerResponse, body: Body, last: boolean): Promise
   // headers go out at once: clients give a mirror seconds for them, and the body may take its time
   res.flushHeaders();
   try {
-    if (body instanceof FileBody) await body.writeTo((chunk) => written(res, chunk));
+    if (writesItself(body)) await body.writeTo((chunk) => written(res, chunk));
     else await pump(body, res);
     if (last && !res.destroyed) res.end();
   } catch (error) {

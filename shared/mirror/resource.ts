@@ -27,11 +27,13 @@ export interface Resource {
 
 /** What is held, as something to send. */
 export function heldResource(entry: Entry, served: Served, blobs: BlobStore): Resource {
-  const { digest, parts } = entry;
+  const { digest, parts, size } = entry;
+  // an engine is asked for a large body in another way, so the store is told how large it is
+  const whole = size > 0 ? { start: 0, end: size - 1 } : undefined;
   return {
     facts: factsOf(entry),
     served,
-    open: (range) => blobs.open(digest, range),
+    open: (range = whole) => blobs.open(digest, range),
     // what lies in several blobs is nowhere whole
     ...(parts ? {} : { elsewhere: (wanted) => blobs.elsewhere(digest, wanted) }),
   };

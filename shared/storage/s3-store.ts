@@ -21,7 +21,7 @@ import { engineError, isAbsent, isRefusedCondition } from './s3-errors.ts';
 import { locked } from './s3-lock.ts';
 import type { S3Options } from './s3-options.ts';
 import { presignForClient, presignOwn } from './s3-presign.ts';
-import { openSigned } from './s3-read.ts';
+import { openUrl } from './s3-read.ts';
 import { upload } from './s3-upload.ts';
 import { encodePath } from './sigv4.ts';
 
@@ -70,13 +70,9 @@ export class S3Store implements ObjectStore {
 
   async get(key: string, range?: ByteRange): Promise<{ stat: ObjectStat; body: Readable } | undefined> {
     const url = presignOwn(this.#options, await this.#client.config.credentials(), key);
-    const answer = await openSigned(url, range).catch((error) => {
+    return openUrl(url, range).catch((error) => {
       throw engineError(error, this.#place);
     });
-    if (!answer) return undefined;
-    const { 'content-range': part, 'content-length': length, etag, 'last-modified': modified } = answer.headers;
-    const size = Number(/\/(\d+)$/.exec(part ?? '')?.[1] ?? length);
-    return { stat: { size, etag: etag ?? '', modified: new Date(modified ?? 0) }, body: answer };
   }
 
   async locate(key: string, as: { mediaType: string; disposition?: string }): Promise<{ url: string }> {
