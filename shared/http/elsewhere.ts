@@ -50,7 +50,8 @@ function redirect(req: IncomingMessage, res: ServerResponse, url: string): boole
  * answer 400 to a request that says twice who it is.
  */
 function keepsToken(req: IncomingMessage, url: string): boolean {
-  if (req.headers.authorization === undefined) return false;
+  // as it came: services take away what says nothing to them
+  if (!req.rawHeaders.some((name, at) => at % 2 === 0 && /^authorization$/i.test(name))) return false;
   const asked = URL.parse(`http://${req.headers.host ?? ''}`)?.hostname;
   return asked !== undefined && isSameOrBelow(new URL(url).hostname, asked);
 }

@@ -140,7 +140,7 @@ export class Mirror {
   async #heldWhole(ref: Ref): Promise<Entry | undefined> {
     const entry = await this.held(ref);
     if (!entry || entry.parts) return entry;
-    return (await this.#options.blobs.size(entry.digest)) === undefined ? undefined : entry;
+    return (await this.#options.blobs.isHeld(entry.digest)) ? entry : undefined;
   }
 
   #ageOf(ref: Ref, entry: Entry): Age {

@@ -13,6 +13,15 @@ import { BLOBS, blobPath } from './paths.ts';
 
 /** Bytes that are offered again and are older than this (ms) are touched, so that no garbage collection takes them. */
 const OLD = 3_600_000;
+/** Blobs that were there a moment ago, and are believed to be. */
+const MOST_RECENT = 20_000;
+
+export interface BlobStoreOptions {
+  spoolDir: string;
+  delivery?: Delivery;
+  now?(): number;
+  believe?: number;
+}
 
 /**
  * Bytes under their own sha256. What is put is measured on its way in, so a name in here can be believed; what became
@@ -27,16 +36,37 @@ export class BlobStore {
   readonly spoolDir: string;
   readonly #objects: ObjectStore;
   readonly #delivery: Delivery | undefined;
+  readonly #now: () => number;
+  readonly #believe: number;
+  /** When a blob was seen. Absence is never remembered. */
+  readonly #seen = new Map<Digest, number>();
 
-  constructor(objects: ObjectStore, options: { spoolDir: string; delivery?: Delivery }) {
+  /**
+   * @param options.believe milliseconds for which a blob that was there is taken to be there still: where each look is a
+   * question to an engine
+   */
+  constructor(objects: ObjectStore, options: BlobStoreOptions) {
     this.#objects = objects;
     this.#delivery = options.delivery;
+    this.#now = options.now ?? Date.now;
+    this.#believe = options.believe ?? 0;
     this.spoolDir = options.spoolDir;
   }
 
   /** Bytes of a blob; undefined when it is not held. */
   async size(digest: Digest): Promise<number | undefined> {
     return (await this.#objects.head(blobPath(digest)))?.size;
+  }
+
+  /** Whether it is there, or was a moment ago. */
+  async isHeld(digest: Digest): Promise<boolean> {
+    const seen = this.#seen.get(digest);
+    if (seen !== undefined && Math.abs(this.#now() - seen) < this.#believe) return true;
+    this.#seen.delete(digest);
+    if ((await this.size(digest)) === undefined) return false;
+    if (this.#seen.size >= MOST_RECENT) this.#seen.clear();
+    if (this.#believe > 0) this.#seen.set(digest, this.#now());
+    return true;
   }
 
   /** The bytes in chunks of up to 1 MiB. Throws `corrupt` when they are gone: a name points at them. */
@@ -114,6 +144,7 @@ export class BlobStore {
   }
 
   async delete(digest: Digest): Promise<void> {
+    this.#seen.delete(digest);
     await this.#objects.delete(blobPath(digest));
   }
 

@@ -17,6 +17,8 @@ import { MARKER } from './paths.ts';
 const FORMAT = 'larder-store/1';
 /** How often the names that other replicas wrote to an engine are looked for, in milliseconds. */
 const RELIST = 15_000;
+/** How long a blob on an engine is believed to be there, in milliseconds; other replicas may have deleted it. */
+const BELIEVE = 3_000;
 /** How often a directory's index is looked after, in milliseconds. */
 const LOOK = 5_000;
 
@@ -109,7 +111,12 @@ export async function storeOver(objects: ObjectStore, options: StoreOverOptions)
   const catalogs = new Map<string, Catalog>();
   return {
     objects,
-    blobs: new BlobStore(objects, { spoolDir, delivery: options.delivery }),
+    blobs: new BlobStore(objects, {
+      spoolDir,
+      delivery: options.delivery,
+      now: options.now,
+      believe: replicas ? BELIEVE : 0,
+    }),
     location: options.location,
     workDir: options.workDir,
     catalog(service) {
