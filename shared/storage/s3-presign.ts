@@ -32,6 +32,26 @@ export function presignForClient(
   return presign(options, credentials, { key, endpoint, expires: LENT, query });
 }
 
+/** Milliseconds for which an address is given out again: signing one is the dearest part of a redirect. */
+const AGAIN = 60_000;
+const MOST_AGAIN = 10_000;
+
+/** Addresses for clients, signed once a minute for each object and what it is given as. */
+export class ClientAddresses {
+  readonly #signed = new Map<string, { url: string; at: number }>();
+
+  /** @param sign called when there is none, or none that is young enough */
+  async of(key: string, as: { mediaType: string; disposition?: string }, sign: () => Promise<string>): Promise<string> {
+    const id = `${key}\n${as.mediaType}\n${as.disposition ?? ''}`;
+    const known = this.#signed.get(id);
+    if (known && performance.now() - known.at < AGAIN) return known.url;
+    const made = { url: await sign(), at: performance.now() };
+    if (this.#signed.size >= MOST_AGAIN) this.#signed.clear();
+    this.#signed.set(id, made);
+    return made.url;
+  }
+}
+
 interface Signed {
   key: string;
   endpoint: string | undefined;

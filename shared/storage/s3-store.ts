@@ -20,7 +20,7 @@ import { retryConflicts } from './s3-conflicts.ts';
 import { engineError, isAbsent, isRefusedCondition } from './s3-errors.ts';
 import { locked } from './s3-lock.ts';
 import type { S3Options } from './s3-options.ts';
-import { presignForClient, presignOwn } from './s3-presign.ts';
+import { ClientAddresses, presignForClient, presignOwn } from './s3-presign.ts';
 import { openUrl } from './s3-read.ts';
 import { upload } from './s3-upload.ts';
 import { encodePath } from './sigv4.ts';
@@ -37,6 +37,7 @@ export class S3Store implements ObjectStore {
   readonly #client: S3Client;
   readonly #options: S3Options;
   readonly #place: string;
+  readonly #addresses = new ClientAddresses();
 
   private constructor(options: S3Options) {
     const { accessKeyId, secretAccessKey, endpoint, region } = options;
@@ -76,7 +77,8 @@ export class S3Store implements ObjectStore {
   }
 
   async locate(key: string, as: { mediaType: string; disposition?: string }): Promise<{ url: string }> {
-    return { url: presignForClient(this.#options, await this.#client.config.credentials(), key, as) };
+    const sign = async () => presignForClient(this.#options, await this.#client.config.credentials(), key, as);
+    return { url: await this.#addresses.of(key, as, sign) };
   }
 
   async put(key: string, body: Readable | Buffer, options: PutOptions = {}): Promise<PutOutcome> {

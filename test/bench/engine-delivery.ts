@@ -124,7 +124,7 @@ async function redirects({ name }: Engine, url: string): Promise<Row> {
     speeds.push(await requestsPerSecond(url, { connections: 16, seconds: SECONDS }));
   const speed = median(speeds);
   return {
-    what: `redirects to ${name}, each signed, requests/s (median of ${RUNS})`,
+    what: `redirects to ${name}, each address signed once a minute, requests/s (median of ${RUNS})`,
     ours: speed.toFixed(0),
     peer: '',
     wanted: '≥ 20,000',

@@ -126,6 +126,18 @@ describe('what is held', () => {
 });
 
 describe('an address of the engine', () => {
+  test('is signed once for many clients, and anew for another blob', async () => {
+    const [one, other] = await Promise.all([ask('large'), ask('large')]);
+    const again = await ask('large');
+    expect(again.headers.get('location')).toBe(one.headers.get('location'));
+    expect(new URL(other.headers.get('location')!).pathname).toBe(new URL(again.headers.get('location')!).pathname);
+    origin.set('/notes/other', { body: LARGE.subarray(1), type: 'text/x-note', etag: '"1"' });
+    await ask('other').then(bodyOf);
+    await larder.settled();
+    const followed = await fetch(`${url}/notes/other`);
+    expect((await bodyOf(followed)).equals(LARGE.subarray(1))).toBe(true);
+  });
+
   test('is good for this blob alone', async () => {
     const location = new URL((await ask('large')).headers.get('location')!);
     location.pathname = location.pathname.replace(/[0-9a-f]{64}$/, '0'.repeat(64));
