@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Debian's programs of containers and of S3 that tests drive; absent ones are installed where that is possible.
+# Debian's programs of containers, of S3 and of the web that tests drive; absent ones are installed where that is possible.
 set -euo pipefail
 declare -A packages=(
   [skopeo]=skopeo [podman]=podman [buildah]=buildah [crun]=crun [runc]=runc [containerd]=containerd
   [dockerd]=docker.io [docker-registry]=docker-registry [busybox]=busybox-static
-  [aws]=awscli [rclone]=rclone [s3cmd]=s3cmd [s3fs]=s3fs
+  [aws]=awscli [rclone]=rclone [s3cmd]=s3cmd [s3fs]=s3fs [nginx]=nginx-light
 )
 missing=()
 for program in "${!packages[@]}"; do

@@ -5,6 +5,9 @@ const seconds = z.number().positive().max(86_400);
 const url = z.url({ protocol: /^https?$/, error: 'an address like http://host:port is expected' });
 const text = z.string().min(1, 'it must not be empty');
 
+const ORIGIN = /^https?:\/\/[^/?#@\s]+\/?$/;
+const PREFIX = /^(\/[\w.~-]+)+$/;
+
 /** Settings of the whole suite. Every key has its default here, and its line in config/larder.yaml. */
 export const suiteSchema = z.strictObject({
   mode: z.enum(['connected', 'airgapped']).default('connected'),
@@ -12,6 +15,16 @@ export const suiteSchema = z.strictObject({
   storeAccessKey: text.optional(),
   storeSecretKey: text.optional(),
   workDir: text.optional(),
+  delivery: z.enum(['stream', 'redirect', 'accel']).default('stream'),
+  deliveryMinBytes: z.number().int().min(0).default(4_194_304),
+  deliveryEndpoint: z
+    .string()
+    .regex(ORIGIN, 'an address like https://s3.site:8333 is expected, without a path')
+    .optional(),
+  accelPrefix: z
+    .string()
+    .regex(PREFIX, 'a path like /larder-store is expected, without a slash at its end')
+    .default('/larder-store'),
   listen: text.default('127.0.0.1'),
   publicUrl: url.optional(),
   drainSeconds: seconds.default(20),

@@ -4,8 +4,10 @@ import type { Served } from '../mirror/resource.ts';
 import { type ByteRange, lengthOf, parseRange } from '../model/byte-range.ts';
 import type { Facts } from '../model/entry.ts';
 import { MirrorError } from '../model/errors.ts';
-import { FileBody } from '../storage/file-body.ts';
+import type { Elsewhere, Wanted } from '../storage/delivery.ts';
+import { writesItself } from '../storage/self-writing.ts';
 import { judgeConditions, rangeApplies } from './conditional.ts';
+import { sendElsewhere } from './elsewhere.ts';
 import { type MultipartRanges, multipartRanges } from './multipart-ranges.ts';
 
 export interface SendOptions {
@@ -24,6 +26,8 @@ export interface Sendable {
   facts: Facts;
   served?: Served;
   open(range?: ByteRange): Promise<Body>;
+  /** Where clients get it without us, if the settings and the store have such a place. */
+  elsewhere?(wanted: Wanted): Promise<Elsewhere | undefined>;
 }
 
 /**
@@ -84,9 +88,16 @@ async function write(req: IncomingMessage, res: ServerResponse, thing: Sendable,
     return finish(res, 416, 0);
   }
   res.setHeader('content-type', facts.mediaType);
+  if (await sendElsewhere(req, res, thing, bytesOf(asked, size))) return;
   if (asked === undefined) return sendWhole(req, res, thing);
   if (asked.length === 1) return sendRange(res, thing, asked[0]!);
   return sendRanges(res, thing, multipartRanges(asked, size!, facts.mediaType));
+}
+
+/** Of the body; undefined for several ranges, which engines do not serve. */
+function bytesOf(asked: readonly ByteRange[] | undefined, size: number | undefined): number | undefined {
+  if (!asked) return size;
+  return asked.length === 1 ? lengthOf(asked[0]!) : undefined;
 }
 
 function setFields(res: ServerResponse, { facts, served }: Sendable, options: SendOptions): void {
@@ -152,7 +163,7 @@ async function sendBody(res: ServerResponse, body: Body, last: boolean): Promise
   // headers go out at once: clients give a mirror seconds for them, and the body may take its time
   res.flushHeaders();
   try {
-    if (body instanceof FileBody) await body.writeTo((chunk) => written(res, chunk));
+    if (writesItself(body)) await body.writeTo((chunk) => written(res, chunk));
     else await pump(body, res);
     if (last && !res.destroyed) res.end();
   } catch (error) {

@@ -12,7 +12,7 @@ import { MirrorEvents } from './events.ts';
 import type { MirrorOptions } from './mirror-options.ts';
 import { Names } from './names.ts';
 import { Refusals } from './refusals.ts';
-import type { Document, Resource, Served } from './resource.ts';
+import { type Document, heldResource, type Resource, type Served } from './resource.ts';
 import { SingleFlight } from './single-flight.ts';
 
 /** What became of a question: something held, or a download. */
@@ -73,7 +73,8 @@ export class Mirror {
   async open(ref: Ref): Promise<Resource> {
     const found = await this.#find(ref);
     this.#events.served(found.served);
-    return found.entry ? this.#heldResource(found.entry, found.served) : this.#fillResource(ref, found, found.served);
+    if (found.entry) return heldResource(found.entry, found.served, this.#options.blobs);
+    return this.#fillResource(ref, found, found.served);
   }
 
   /** A small thing whole. Throws `too-large` beyond `maxBytes`. */
@@ -139,7 +140,7 @@ export class Mirror {
   async #heldWhole(ref: Ref): Promise<Entry | undefined> {
     const entry = await this.held(ref);
     if (!entry || entry.parts) return entry;
-    return (await this.#options.blobs.size(entry.digest)) === undefined ? undefined : entry;
+    return (await this.#options.blobs.isHeld(entry.digest)) ? entry : undefined;
   }
 
   #ageOf(ref: Ref, entry: Entry): Age {
@@ -208,10 +209,6 @@ export class Mirror {
     this.#events.upstreamFailed(ref, failed, held !== undefined);
     if (held && failed.kind !== 'upstream-denied') return held;
     throw failed;
-  }
-
-  #heldResource(entry: Entry, served: Served): Resource {
-    return { facts: factsOf(entry), served, open: (range) => this.#options.blobs.open(entry.digest, range) };
   }
 
   #fillResource(ref: Ref, { fill }: Download, served: Served): Resource {

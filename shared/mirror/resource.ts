@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream';
 import type { ByteRange } from '../model/byte-range.ts';
-import type { Entry, Facts } from '../model/entry.ts';
+import { type Entry, type Facts, factsOf } from '../model/entry.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+import type { Elsewhere, Wanted } from '../storage/delivery.ts';
 
 /**
  * How an answer came about; told in the `x-larder-served` response header, counted, logged.
@@ -19,6 +21,22 @@ export interface Resource {
    * must be destroyed, never ended.
    */
   open(range?: ByteRange): Promise<Readable>;
+  /** Where clients get it without us; only of what is held. */
+  elsewhere?(wanted: Wanted): Promise<Elsewhere | undefined>;
+}
+
+/** What is held, as something to send. */
+export function heldResource(entry: Entry, served: Served, blobs: BlobStore): Resource {
+  const { digest, parts, size } = entry;
+  // an engine is asked for a large body in another way, so the store is told how large it is
+  const whole = size > 0 ? { start: 0, end: size - 1 } : undefined;
+  return {
+    facts: factsOf(entry),
+    served,
+    open: (range = whole) => blobs.open(digest, range),
+    // what lies in several blobs is nowhere whole
+    ...(parts ? {} : { elsewhere: (wanted) => blobs.elsewhere(digest, wanted) }),
+  };
 }
 
 /** A small thing read whole. */

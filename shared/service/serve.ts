@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config/load.ts';
+import type { Delivery } from '../storage/delivery.ts';
 import { openStore, type Store } from '../storage/store.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { httpOrigins } from '../upstream/http-upstream.ts';
 import { passthrough } from '../upstream/passthrough.ts';
 import { adminApp } from './admin.ts';
 import { type AppOptions, createServiceApp, type RunningService } from './app.ts';
+import { deliveryOf } from './delivery.ts';
 import { type Listening, listen } from './listen.ts';
 import type { Service } from './service.ts';
 import type { OpenShelf } from './shelf.ts';
@@ -29,12 +31,12 @@ export interface RunningSuite {
   close(): Promise<void>;
 }
 
-/** Opens the store that the settings name. */
-export function storeOf(config: Config, telemetry: Telemetry, now: () => number): Promise<Store> {
+/** Opens the store that the settings name. @param delivery for those who serve clients; else all bytes go through us */
+export function storeOf(config: Config, telemetry: Telemetry, now: () => number, delivery?: Delivery): Promise<Store> {
   const { store, storeAccessKey, storeSecretKey, workDir } = config.suite;
   const credentials =
     storeAccessKey && storeSecretKey ? { accessKeyId: storeAccessKey, secretAccessKey: storeSecretKey } : undefined;
-  return openStore(store, { now, workDir, credentials, log: telemetry.log });
+  return openStore(store, { now, workDir, credentials, delivery, log: telemetry.log });
 }
 
 /** The ways to origins, by the settings. */
@@ -67,7 +69,7 @@ function shelvesOf(services: readonly Service<unknown>[], store: Store): OpenShe
 export async function serve(options: SuiteOptions): Promise<RunningSuite> {
   const { config, telemetry, now, version } = options;
   const { suite } = config;
-  const store = await storeOf(config, telemetry, now);
+  const store = await storeOf(config, telemetry, now, deliveryOf(config, options.services));
   const listening: Listening[] = [];
   const services: RunningSuite['services'] = [];
   let admin: Listening | undefined;

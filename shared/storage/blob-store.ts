@@ -15,6 +15,7 @@ import {
 } from '../model/digest.ts';
 import { fromSystemError, MirrorError } from '../model/errors.ts';
 import type { HashWish } from '../model/running-hash.ts';
+import { type Delivery, type Elsewhere, elsewhereOf, type Wanted } from './delivery.ts';
 import { writeSynced } from './disk-files.ts';
 import { HashedBody } from './hashed-body.ts';
 import type { ObjectStore } from './object-store.ts';
@@ -37,6 +38,16 @@ export interface IngestOptions {
   signal?: AbortSignal;
 }
 
+/** Blobs that were there a moment ago, and are believed to be. */
+const MOST_RECENT = 20_000;
+
+export interface BlobStoreOptions {
+  spoolDir: string;
+  delivery?: Delivery;
+  now?(): number;
+  believe?: number;
+}
+
 /**
  * Bytes under their own sha256. What is put is measured on its way in, so a name in here can be believed; what became
  * of it since, `larder store verify` says.
@@ -49,15 +60,38 @@ export class BlobStore {
   /** Where bytes wait until they are measured: on the store's own file system where it has one. */
   readonly spoolDir: string;
   readonly #objects: ObjectStore;
+  readonly #delivery: Delivery | undefined;
+  readonly #now: () => number;
+  readonly #believe: number;
+  /** When a blob was seen. Absence is never remembered. */
+  readonly #seen = new Map<Digest, number>();
 
-  constructor(objects: ObjectStore, options: { spoolDir: string }) {
+  /**
+   * @param options.believe milliseconds for which a blob that was there is taken to be there still: where each look is a
+   * question to an engine
+   */
+  constructor(objects: ObjectStore, options: BlobStoreOptions) {
     this.#objects = objects;
+    this.#delivery = options.delivery;
+    this.#now = options.now ?? Date.now;
+    this.#believe = options.believe ?? 0;
     this.spoolDir = options.spoolDir;
   }
 
   /** Bytes of a blob; undefined when it is not held. */
   async size(digest: Digest): Promise<number | undefined> {
     return (await this.#objects.head(blobPath(digest)))?.size;
+  }
+
+  /** Whether it is there, or was a moment ago. */
+  async isHeld(digest: Digest): Promise<boolean> {
+    const seen = this.#seen.get(digest);
+    if (seen !== undefined && Math.abs(this.#now() - seen) < this.#believe) return true;
+    this.#seen.delete(digest);
+    if ((await this.size(digest)) === undefined) return false;
+    if (this.#seen.size >= MOST_RECENT) this.#seen.clear();
+    if (this.#believe > 0) this.#seen.set(digest, this.#now());
+    return true;
   }
 
   /** The bytes in chunks of up to 1 MiB. Throws `corrupt` when they are gone: a name points at them. */
@@ -69,6 +103,12 @@ export class BlobStore {
       'blob',
       `${digest} is not in the store although a name points at it; run "larder store verify"`,
     );
+  }
+
+  /** Where clients get so much of it without us; undefined when we send it ourselves. */
+  async elsewhere(digest: Digest, wanted: Wanted): Promise<Elsewhere | undefined> {
+    if (!this.#delivery || wanted.bytes <= this.#delivery.minBytes) return undefined;
+    return elsewhereOf(await this.#objects.locate?.(blobPath(digest), wanted), this.#delivery);
   }
 
   /** A small blob whole. Throws `too-large` beyond `maxBytes`. */
@@ -140,6 +180,7 @@ export class BlobStore {
   }
 
   async delete(digest: Digest): Promise<void> {
+    this.#seen.delete(digest);
     await this.#objects.delete(blobPath(digest));
   }
 

@@ -78,6 +78,11 @@ export class DiskStore implements ObjectStore {
     }
   }
 
+  async locate(key: string): Promise<{ file: string }> {
+    this.#path(key);
+    return { file: key };
+  }
+
   async put(key: string, body: Readable | Buffer, options: PutOptions = {}): Promise<PutOutcome> {
     const path = join(this.#tmp, temporaryName());
     try {

@@ -25,6 +25,9 @@ export interface PutOptions {
  */
 export type PutOutcome = { stored: true; etag: string; modified?: Date } | { stored: false };
 
+/** Where an object is to be had without us: for a while at an address, or as a file of the store's directory. */
+export type Place = { url: string } | { file: string };
+
 /**
  * THE SEAM to where bytes live: a directory, an S3 engine, memory. `test/conformance/object-store.ts` says what each
  * must do.
@@ -40,6 +43,8 @@ export interface ObjectStore {
   head(key: string): Promise<ObjectStat | undefined>;
   /** The body comes in chunks of up to 1 MiB. `range` must lie inside the object. */
   get(key: string, range?: ByteRange): Promise<{ stat: ObjectStat; body: Readable } | undefined>;
+  /** Does not look whether it is there. Stores that others cannot read from lack it. */
+  locate?(key: string, as: { mediaType: string; disposition?: string }): Promise<Place>;
   put(key: string, body: Readable | Buffer, options?: PutOptions): Promise<PutOutcome>;
   /** Takes over a local file as the object: by rename where the store is on the same file system, else by reading it. The file is gone afterwards. */
   putFile(key: string, path: string, size: number): Promise<PutOutcome>;

@@ -6,6 +6,8 @@ export interface S3Options {
   prefix: string;
   /** `http://host:port`; AWS's own when unset. */
   endpoint?: string;
+  /** The same engine as clients reach it; they may be sent there. */
+  publicEndpoint?: string;
   region: string;
   accessKeyId?: string;
   secretAccessKey?: string;

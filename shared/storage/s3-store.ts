@@ -20,16 +20,15 @@ import { retryConflicts } from './s3-conflicts.ts';
 import { engineError, isAbsent, isRefusedCondition } from './s3-errors.ts';
 import { locked } from './s3-lock.ts';
 import type { S3Options } from './s3-options.ts';
-import { openSigned } from './s3-read.ts';
+import { ClientAddresses, presignForClient, presignOwn } from './s3-presign.ts';
+import { openUrl } from './s3-read.ts';
 import { upload } from './s3-upload.ts';
-import { encodePath, presignUrl } from './sigv4.ts';
+import { encodePath } from './sigv4.ts';
 
 export { parseS3Url } from './s3-options.ts';
 
 /** Up to here one request sends it whole. */
 const SINGLE = 8 << 20;
-/** Seconds for which a presigned read is good; it is used at once. */
-const SIGNED_FOR = 300;
 /** Uploads that nobody finished are taken back after a day: a live one is never that old. */
 const STALE = 86_400_000;
 
@@ -38,6 +37,7 @@ export class S3Store implements ObjectStore {
   readonly #client: S3Client;
   readonly #options: S3Options;
   readonly #place: string;
+  readonly #addresses = new ClientAddresses();
 
   private constructor(options: S3Options) {
     const { accessKeyId, secretAccessKey, endpoint, region } = options;
@@ -73,13 +73,15 @@ export class S3Store implements ObjectStore {
   }
 
   async get(key: string, range?: ByteRange): Promise<{ stat: ObjectStat; body: Readable } | undefined> {
-    const answer = await openSigned(await this.#sign('GET', key), range).catch((error) => {
+    const url = presignOwn(this.#options, await this.#client.config.credentials(), key);
+    return openUrl(url, range).catch((error) => {
       throw engineError(error, this.#place);
     });
-    if (!answer) return undefined;
-    const { 'content-range': part, 'content-length': length, etag, 'last-modified': modified } = answer.headers;
-    const size = Number(/\/(\d+)$/.exec(part ?? '')?.[1] ?? length);
-    return { stat: { size, etag: etag ?? '', modified: new Date(modified ?? 0) }, body: answer };
+  }
+
+  async locate(key: string, as: { mediaType: string; disposition?: string }): Promise<{ url: string }> {
+    const sign = async () => presignForClient(this.#options, await this.#client.config.credentials(), key, as);
+    return { url: await this.#addresses.of(key, as, sign) };
   }
 
   async put(key: string, body: Readable | Buffer, options: PutOptions = {}): Promise<PutOutcome> {
@@ -205,15 +207,6 @@ export class S3Store implements ObjectStore {
 
   #at(key: string): { Bucket: string; Key: string } {
     return { Bucket: this.#options.bucket, Key: this.#options.prefix + key };
-  }
-
-  async #sign(method: string, key: string): Promise<string> {
-    const { bucket, prefix, region, endpoint } = this.#options;
-    const { accessKeyId, secretAccessKey, sessionToken } = await this.#client.config.credentials();
-    const host = endpoint ?? `https://${bucket}.s3.${region}.amazonaws.com`;
-    const path = endpoint ? `/${bucket}/${prefix}${key}` : `/${prefix}${key}`;
-    const options = { method, endpoint: host, path, expires: SIGNED_FOR, now: Date.now(), sessionToken };
-    return presignUrl(options, { accessKeyId, secretAccessKey, region, service: 's3' });
   }
 
   async #absent<T>(ask: () => Promise<T>): Promise<T | undefined> {

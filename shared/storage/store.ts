@@ -7,6 +7,7 @@ import { BlobStore } from './blob-store.ts';
 import { Catalog } from './catalog.ts';
 import { CatalogIndex } from './catalog-index.ts';
 import { CatalogUpkeep } from './catalog-upkeep.ts';
+import type { Delivery } from './delivery.ts';
 import { DiskStore } from './disk-store.ts';
 import { MemoryStore } from './memory-store.ts';
 import type { ObjectStore } from './object-store.ts';
@@ -16,6 +17,8 @@ import { MARKER } from './paths.ts';
 const FORMAT = 'larder-store/1';
 /** How often the names that other replicas wrote to an engine are looked for, in milliseconds. */
 const RELIST = 15_000;
+/** How long a blob on an engine is believed to be there, in milliseconds; other replicas may have deleted it. */
+const BELIEVE = 3_000;
 /** How often a directory's index is looked after, in milliseconds. */
 const LOOK = 5_000;
 /** The longest that a timer can wait, in milliseconds. */
@@ -46,6 +49,8 @@ export interface StoreOptions {
   credentials?: { accessKeyId: string; secretAccessKey: string };
   /** Nobody will list names: they are not read when the store is opened, nor looked after until it is closed. */
   withoutLists?: boolean;
+  /** Unset: every byte is sent by us. */
+  delivery?: Delivery;
   log?: Logger;
 }
 
@@ -56,7 +61,8 @@ export interface StoreOptions {
 export async function openStore(location: string, options: StoreOptions): Promise<Store> {
   if (location.startsWith('s3://')) {
     const { S3Store, parseS3Url } = await import('./s3-store.ts');
-    const objects = await S3Store.open({ ...parseS3Url(location), ...options.credentials });
+    const publicEndpoint = options.delivery?.endpoint;
+    const objects = await S3Store.open({ ...parseS3Url(location), ...options.credentials, publicEndpoint });
     return overMachine(objects, location.replace(/[?#].*$/, ''), { ...options, replicas: true });
   }
   if (location === 'memory:') return overMachine(new MemoryStore(), location, { ...options, indexPath: ':memory:' });
@@ -109,7 +115,12 @@ export async function storeOver(objects: ObjectStore, options: StoreOverOptions)
   const catalogs = new Map<string, Catalog>();
   return {
     objects,
-    blobs: new BlobStore(objects, { spoolDir }),
+    blobs: new BlobStore(objects, {
+      spoolDir,
+      delivery: options.delivery,
+      now: options.now,
+      believe: replicas ? BELIEVE : 0,
+    }),
     location: options.location,
     workDir: options.workDir,
     catalog(service) {

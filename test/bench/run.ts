@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { benchBundles } from './bundles.ts';
+import { benchEngineDelivery } from './engine-delivery.ts';
 import { benchFanOut } from './fan-out.ts';
 import { benchFiles } from './files.ts';
 import { benchHubCold, benchHubFiles } from './hub-files.ts';
@@ -32,6 +33,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   'oci-import': benchImport,
   s3: benchS3,
   's3-scale': benchS3Scale,
+  'engine-delivery': benchEngineDelivery,
 };
 
 const asked = process.argv.slice(2);

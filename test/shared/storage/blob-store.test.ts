@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { digestOf } from '../../../shared/model/digest.ts';
+import { BlobStore } from '../../../shared/storage/blob-store.ts';
+import { MemoryStore } from '../../../shared/storage/memory-store.ts';
 import { blobPath } from '../../../shared/storage/paths.ts';
 import type { Store } from '../../../shared/storage/store.ts';
 import { opened, scratch } from './support.ts';
@@ -140,4 +142,24 @@ test('old bytes that are offered again look new, so that no garbage collection t
   await store.blobs.put(digest, 3, streamOf(Buffer.from('old')));
   const [blob] = await Array.fromAsync(store.blobs.list());
   expect(Date.now() - blob!.modified.getTime()).toBeLessThan(60_000);
+});
+
+test('a blob that was there is believed to be there for a while, and no longer than told', async () => {
+  let now = 1_000_000;
+  const objects = new MemoryStore();
+  const blobs = new BlobStore(objects, { spoolDir: '', believe: 3000, now: () => now });
+  const digest = digestOf('bytes');
+  expect(await blobs.isHeld(digest)).toBe(false);
+  // absence is not remembered
+  await blobs.put(digest, 5, Readable.from([Buffer.from('bytes')]));
+  expect(await blobs.isHeld(digest)).toBe(true);
+  await objects.delete(blobPath(digest));
+  now += 2999;
+  expect(await blobs.isHeld(digest)).toBe(true);
+  now += 1;
+  expect(await blobs.isHeld(digest)).toBe(false);
+  await blobs.put(digest, 5, Readable.from([Buffer.from('bytes')]));
+  expect(await blobs.isHeld(digest)).toBe(true);
+  await blobs.delete(digest);
+  expect(await blobs.isHeld(digest)).toBe(false);
 });
