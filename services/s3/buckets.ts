@@ -106,8 +106,11 @@ function tagsIn({ Tags: set }: Parsed): TagPair[] {
 
 /** Throws `NoSuchBucket`. */
 export async function checkBucket({ view, bucket }: Pick<Asked, 'view' | 'bucket'>): Promise<void> {
-  if (await view.exists()) return;
-  throw new S3Error('not-found', 'NoSuchBucket', 'The specified bucket does not exist.', {
+  if (!(await view.exists())) throw noSuchBucket(bucket);
+}
+
+export function noSuchBucket(bucket: string): S3Error {
+  return new S3Error('not-found', 'NoSuchBucket', 'The specified bucket does not exist.', {
     extra: { BucketName: bucket.slice(0, 100) },
   });
 }
@@ -123,6 +126,8 @@ export async function headBucket(asked: Asked): Promise<void> {
 export async function deleteBucket(asked: Asked): Promise<void> {
   const { context, bucket } = asked;
   await checkBucket(asked);
+  // objects that another replica took a moment ago are objects, too
+  await context.catalog.upToDate();
   const [held] = await context.catalog.keys(objectPrefix(bucket), { limit: 1 });
   if (held !== undefined)
     throw new S3Error('conflict', 'BucketNotEmpty', 'The bucket you tried to delete is not empty.');

@@ -50,6 +50,11 @@ export function checkWriteConditions(asked: Asked, held: Entry | undefined): voi
   if (match !== undefined) checkMatch(asked, match, held);
 }
 
+/** True when a write asks what stands there before. */
+export function hasWriteCondition(asked: Asked): boolean {
+  return field(asked, 'if-match') !== undefined || field(asked, 'if-none-match') !== undefined;
+}
+
 /** `If-Match` alone, as a deletion has it. */
 export function checkMatch(asked: Asked, match: string, held: Entry | undefined): void {
   if (!held) throw noSuchKey(asked.key);

@@ -4,11 +4,11 @@ import { openObject } from './bodies.ts';
 import { ALGORITHMS, type Algorithm, algorithmOf, checksumIn, sentChecksum, startChecksum } from './body/checksums.ts';
 import { checkBucket } from './buckets.ts';
 import { checksumElements } from './checksum-elements.ts';
-import { checkWriteConditions, judge, preconditionFailed } from './conditions.ts';
+import { judge, preconditionFailed } from './conditions.ts';
 import { S3Error } from './errors.ts';
 import { objectKey } from './keys.ts';
 import { type Metadata, metadataOf, TAGS } from './metadata.ts';
-import { stamped } from './objects.ts';
+import { stamped, writeObject } from './objects.ts';
 import { checkVersion, findObject } from './read-object.ts';
 import type { Turns } from './turns.ts';
 import { element, s3Document } from './xml.ts';
@@ -69,10 +69,7 @@ export async function copyObject(asked: Asked, turns: Turns): Promise<void> {
     headers,
     ...(parts ? { parts } : {}),
   });
-  await turns.run(name, async () => {
-    checkWriteConditions(asked, await context.catalog.get(name));
-    await context.catalog.put(entry);
-  });
+  await turns.run(name, () => writeObject(asked, entry));
   sendXml(
     asked,
     s3Document('CopyObjectResult', [

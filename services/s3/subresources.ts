@@ -1,10 +1,11 @@
 import { type Asked, has, sendEmpty, sendXml } from './asked.ts';
-import { checkBucket, ownerOf } from './buckets.ts';
+import { checkBucket, noSuchBucket, ownerOf } from './buckets.ts';
 import { S3Error } from './errors.ts';
 import { bucketKey } from './keys.ts';
 import { checkTags, MOST_BUCKET_TAGS, TAGS, tagsIn } from './metadata.ts';
 import { findObject } from './read-object.ts';
 import { readTags, sendTags } from './tagging.ts';
+import { replaceName } from './writes.ts';
 import { element, s3Document } from './xml.ts';
 
 /** What no bucket here has, and how S3 says so: tools ask for these before they do anything. */
@@ -66,13 +67,16 @@ export async function bucketSetting(asked: Asked): Promise<void> {
 async function bucketTagging(asked: Asked): Promise<void> {
   const { req, context, bucket } = asked;
   const entry = await context.catalog.get(bucketKey(bucket));
-  const { [TAGS]: _old, ...headers } = entry?.headers ?? {};
   if (req.method === 'GET') {
     if (entry?.headers[TAGS] !== undefined) return sendTags(asked, tagsIn(entry.headers));
     throw new S3Error('not-found', 'NoSuchTagSet', 'The TagSet does not exist.', { extra: { BucketName: bucket } });
   }
   const tags = req.method === 'PUT' ? JSON.stringify(checkTags(await readTags(asked), MOST_BUCKET_TAGS, 'Bucket')) : '';
-  await context.catalog.put({ ...entry!, headers: tags === '' ? headers : { ...headers, [TAGS]: tags } });
+  await replaceName(context, bucketKey(bucket), (held) => {
+    if (!held) throw noSuchBucket(bucket);
+    const { [TAGS]: _old, ...headers } = held.headers;
+    return { ...held, headers: tags === '' ? headers : { ...headers, [TAGS]: tags } };
+  });
   sendEmpty(asked, 204);
 }
 
