@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import {
   CreateBucketCommand,
   GetObjectCommand,
+  ListBucketsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   type S3ClientConfig,
@@ -42,6 +43,11 @@ describe('who may do what', () => {
     expect(await readBy({ credentials: READER })).toBe('models-1');
     await expect(readBy({ credentials: READER }, 'secret')).rejects.toMatchObject({ name: 'AccessDenied' });
     await expect(writeBy({ credentials: READER })).rejects.toMatchObject({ name: 'AccessDenied' });
+  });
+
+  test('a key for some buckets is shown these and the public ones, and no others', async () => {
+    const { Buckets } = await site.client({ credentials: READER }).send(new ListBucketsCommand({}));
+    expect(Buckets?.map(({ Name }) => Name)).toEqual(['models-1', 'open']);
   });
 
   test('a wrong secret and an unknown key are told apart', async () => {
