@@ -1,11 +1,12 @@
 import type { Entry } from '../../shared/model/entry.ts';
-import { type Asked, field, sendEmpty } from './asked.ts';
+import { type Asked, field, param, sendEmpty } from './asked.ts';
 import { type Checksum, sentChecksum } from './body/checksums.ts';
 import { receive } from './body/receive.ts';
 import { checkBucket } from './buckets.ts';
-import { checkMatch, checkWriteConditions, hasWriteCondition } from './conditions.ts';
+import { checkMeant, checkWriteConditions, hasWriteCondition, meansOne } from './conditions.ts';
 import { objectKey } from './keys.ts';
 import { metadataOf } from './metadata.ts';
+import { checkVersion } from './read-object.ts';
 import type { Turns } from './turns.ts';
 import { deleteName, replaceName } from './writes.ts';
 
@@ -74,11 +75,16 @@ export function stamped(now: number, entry: Omit<Entry, 'origin' | 'storedAt' | 
 export async function deleteObject(asked: Asked, turns: Turns): Promise<void> {
   const { context, bucket, key } = asked;
   await checkBucket(asked);
+  checkVersion(param(asked, 'versionId'));
   const name = objectKey(bucket, key);
-  const match = field(asked, 'if-match');
+  const meant = {
+    etag: field(asked, 'if-match'),
+    size: field(asked, 'x-amz-if-match-size'),
+    lastModified: field(asked, 'x-amz-if-match-last-modified-time'),
+  };
   await turns.run(name, async () => {
-    if (match === undefined) await context.catalog.delete(name);
-    else await deleteName(context, name, (held) => checkMatch(asked, match, held));
+    if (meansOne(meant)) await deleteName(context, name, (held) => checkMeant(meant, held));
+    else await context.catalog.delete(name);
   });
   sendEmpty(asked, 204);
 }
