@@ -22,6 +22,7 @@ const ATTRIBUTES: Record<string, (asked: Asked, entry: Entry) => Xml[]> = {
 /** GET `?attributes` (API_GetObjectAttributes.html). */
 export async function getAttributes(asked: Asked): Promise<void> {
   checkVersion(param(asked, 'versionId'));
+  const entry = await findObject(asked);
   const wanted = (field(asked, 'x-amz-object-attributes') ?? '')
     .split(',')
     .map((name) => name.trim())
@@ -37,7 +38,6 @@ export async function getAttributes(asked: Asked): Promise<void> {
     throw new S3Error('bad-request', 'InvalidArgument', 'Invalid attribute name specified.', {
       extra: { ArgumentName: 'x-amz-object-attributes', ArgumentValue: unknown.slice(0, 100) },
     });
-  const entry = await findObject(asked);
   const parts = Object.entries(ATTRIBUTES).flatMap(([name, of]) => (wanted.includes(name) ? of(asked, entry) : []));
   sendXml(asked, s3Document('GetObjectAttributesResponse', parts), 200, { 'last-modified': entry.lastModified! });
 }

@@ -9,6 +9,7 @@ import { S3Error } from './errors.ts';
 import { BUCKETS, bucketKey, objectPrefix, uploadPrefix } from './keys.ts';
 import { checkTags, MOST_BUCKET_TAGS, TAGS, type TagPair } from './metadata.ts';
 import { type Parsed, readXml, tagPairs } from './read-xml.ts';
+import { OWNER } from './wishes.ts';
 import { element, s3Document, type Xml } from './xml.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
@@ -66,7 +67,7 @@ function mostBuckets(asked: Asked): number {
 
 /** There is one owner of all: the site. */
 export function ownerOf(name = 'Owner'): Xml {
-  return element(name, [element('ID', 'larder'), element('DisplayName', 'larder')]);
+  return element(name, [element('ID', OWNER), element('DisplayName', OWNER)]);
 }
 
 /** No two of dots and dashes that S3 forbids, and nothing that looks like an address of the Internet. */
@@ -77,6 +78,10 @@ export async function createBucket(asked: Asked): Promise<void> {
   if (!isBucketName(bucket))
     throw new S3Error('bad-request', 'InvalidBucketName', 'The specified bucket is not valid.', {
       extra: { BucketName: bucket.slice(0, 100) },
+    });
+  if (req.headers['x-amz-bucket-object-lock-enabled']?.toString().toLowerCase() === 'true')
+    throw new S3Error('unsupported', 'NotImplemented', 'Buckets whose objects are locked are not implemented here.', {
+      status: 501,
     });
   const body = await readBody(req, MOST_DOCUMENT, 'bucket');
   const tags = body.length > 0 ? tagsIn(readXml(body, 'CreateBucketConfiguration')) : [];

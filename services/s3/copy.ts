@@ -7,7 +7,7 @@ import { checksumElements } from './checksum-elements.ts';
 import { judge, preconditionFailed } from './conditions.ts';
 import { S3Error } from './errors.ts';
 import { objectKey } from './keys.ts';
-import { type Metadata, metadataOf, TAGS } from './metadata.ts';
+import { type Metadata, metadataOf, TAGS, WEBSITE } from './metadata.ts';
 import { stamped, writeObject } from './objects.ts';
 import { checkVersion, findObject } from './read-object.ts';
 import type { Turns } from './turns.ts';
@@ -80,12 +80,9 @@ export async function copyObject(asked: Asked, turns: Turns): Promise<void> {
 }
 
 const changesItself = (asked: Asked) =>
-  [
-    'x-amz-tagging-directive',
-    'x-amz-checksum-algorithm',
-    'x-amz-website-redirect-location',
-    'x-amz-storage-class',
-  ].some((name) => field(asked, name) !== undefined);
+  ['x-amz-tagging-directive', 'x-amz-checksum-algorithm', WEBSITE, 'x-amz-storage-class'].some(
+    (name) => field(asked, name) !== undefined,
+  );
 
 /** Another checksum than the object has, where one is asked for: that alone needs its bytes. */
 function newAlgorithm(asked: Asked, { headers }: Entry): Algorithm | undefined {
@@ -119,9 +116,13 @@ function keptMetadata(asked: Asked, source: Entry, replaces: boolean): Metadata 
   const given = metadataOf(asked);
   const checksums = Object.entries(source.headers).filter(([name]) => name.startsWith('x-amz-checksum-'));
   const { [TAGS]: newTags, ...newHeaders } = given.headers;
-  const { [TAGS]: oldTags, ...oldHeaders } = source.headers;
+  // "This value is unique to each object and is not copied" (API_CopyObject.html)
+  const { [TAGS]: oldTags, [WEBSITE]: _old, ...oldHeaders } = source.headers;
+  const website = given.headers[WEBSITE];
   const tags = directive(asked, 'x-amz-tagging-directive') === 'REPLACE' ? newTags : oldTags;
-  const headers = replaces ? { ...newHeaders, ...Object.fromEntries(checksums) } : oldHeaders;
+  const headers = replaces
+    ? { ...newHeaders, ...Object.fromEntries(checksums) }
+    : { ...oldHeaders, ...(website ? { [WEBSITE]: website } : {}) };
   return {
     mediaType: replaces ? given.mediaType : source.mediaType,
     headers: { ...headers, ...(tags === undefined ? {} : { [TAGS]: tags }) },

@@ -23,6 +23,7 @@ import { Turns } from './turns.ts';
 import { sweepUploads } from './upload-sweep.ts';
 import { abortUpload, createUpload, putPart } from './uploads.ts';
 import { checkWritable, viewsOf } from './views.ts';
+import { checkOwner } from './wishes.ts';
 
 /** All that is asked of S3: one address, and what it means is in its method, its query and its fields. */
 export function routes(context: Context<S3Config>): RequestHandler {
@@ -46,6 +47,7 @@ export function routes(context: Context<S3Config>): RequestHandler {
       };
       if (isForm(asked)) return await postObject(asked, turns, ring, (by) => check('write', bucket, by));
       check(req.method === 'GET' || req.method === 'HEAD' ? 'read' : 'write', bucket);
+      checkOwner(asked);
       if (bucket === '') await onSite(asked);
       else if (key === '') await onBucket(asked, turns);
       else await onObject(asked, turns);
