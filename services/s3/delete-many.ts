@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readBody } from '../../shared/http/read-body.ts';
 import { type Asked, field, sendXml } from './asked.ts';
+import { badMd5, badSha256 } from './body/mismatch.ts';
 import { checkBucket } from './buckets.ts';
 import { checkMeant, type MeantObject, meansOne } from './conditions.ts';
 import { S3Error } from './errors.ts';
@@ -18,15 +19,13 @@ const MOST_DOCUMENT = 4 << 20;
 export async function readDocument(asked: Asked, mostBytes = MOST_DOCUMENT): Promise<Buffer> {
   const bytes = await readBody(asked.req, mostBytes, 'document');
   const said = field(asked, 'content-md5');
-  if (said !== undefined && createHash('md5').update(bytes).digest('base64') !== said)
-    throw new S3Error('bad-request', 'BadDigest', 'The Content-MD5 you specified did not match what we received.');
+  const md5 = said === undefined ? undefined : createHash('md5').update(bytes).digest();
+  if (md5 && md5.toString('base64') !== said)
+    throw badMd5(md5.toString('hex'), Buffer.from(said!, 'base64').toString('hex'));
   const { payload } = asked;
-  if (payload.kind === 'signed' && createHash('sha256').update(bytes).digest('hex') !== payload.sha256)
-    throw new S3Error(
-      'bad-request',
-      'XAmzContentSHA256Mismatch',
-      "The provided 'x-amz-content-sha256' header does not match what was computed.",
-    );
+  if (payload.kind !== 'signed') return bytes;
+  const found = createHash('sha256').update(bytes).digest('hex');
+  if (found !== payload.sha256) throw badSha256(undefined, { found, wanted: payload.sha256 });
   return bytes;
 }
 

@@ -16,6 +16,7 @@ import {
 } from './checksums.ts';
 import { ChunkSignatures } from './chunk-signatures.ts';
 import { malformedTrailer, unchunked } from './chunked.ts';
+import { badMd5, badSha256 } from './mismatch.ts';
 
 /** A body that is in the store. */
 export interface Received {
@@ -60,7 +61,7 @@ export async function receive(asked: Asked, options: ReceiveOptions): Promise<Re
     yield* summed(plain(asked, ended), sums, mostBytes);
     if (length !== undefined && sums.size !== length) throw incomplete();
     found = { md5: sums.md5.digest('hex'), value: sums.checksum.digest() };
-    if (wantedMd5 !== undefined && wantedMd5 !== found.md5) throw badMd5();
+    if (wantedMd5 !== undefined && wantedMd5 !== found.md5) throw badMd5(found.md5, wantedMd5);
     if (announced) checkChecksum(announced, found.value, trailers);
   };
   const promised = payload.kind === 'signed' ? [{ sha256: payload.sha256 }] : [];
@@ -208,19 +209,9 @@ function incomplete(): S3Error {
   );
 }
 
-function badMd5(): S3Error {
-  return new S3Error('bad-request', 'BadDigest', 'The Content-MD5 you specified did not match what we received.');
-}
-
 function inWords(error: unknown, isComplete: boolean): unknown {
   if (error instanceof S3Error) return error;
-  if (isKind(error, 'corrupt'))
-    return new S3Error(
-      'bad-request',
-      'XAmzContentSHA256Mismatch',
-      "The provided 'x-amz-content-sha256' header does not match what was computed.",
-      { cause: error },
-    );
+  if (isKind(error, 'corrupt')) return badSha256(error);
   if (!isComplete && isKind(error, 'internal'))
     return new S3Error('bad-request', 'IncompleteBody', 'the connection broke off in the middle of the body', {
       cause: error,

@@ -103,6 +103,8 @@ describe('an object', () => {
     const ContentMD5 = createHash('md5').update(bytes).digest('base64');
     await put('md5', bytes, { ContentMD5 });
     expect(await refused(put('md5', 'other', { ContentMD5 }))).toEqual([400, 'BadDigest']);
+    const CalculatedDigest = createHash('md5').update('other').digest('base64');
+    await expect(put('md5', 'other', { ContentMD5 })).rejects.toMatchObject({ CalculatedDigest });
     expect(await refused(put('md5', 'other', { ContentMD5: 'AAAA' }))).toEqual([400, 'InvalidDigest']);
   });
 
