@@ -1,6 +1,7 @@
 import type { Entry } from '../../shared/model/entry.ts';
 import { type Asked, field, param, sendXml } from './asked.ts';
 import { checksumIn } from './body/checksums.ts';
+import { checkBucket } from './buckets.ts';
 import { checksumElements } from './checksum-elements.ts';
 import { unquoted } from './conditions.ts';
 import { S3Error } from './errors.ts';
@@ -22,7 +23,7 @@ const ATTRIBUTES: Record<string, (asked: Asked, entry: Entry) => Xml[]> = {
 /** GET `?attributes` (API_GetObjectAttributes.html). */
 export async function getAttributes(asked: Asked): Promise<void> {
   checkVersion(param(asked, 'versionId'));
-  const entry = await findObject(asked);
+  await checkBucket(asked);
   const wanted = (field(asked, 'x-amz-object-attributes') ?? '')
     .split(',')
     .map((name) => name.trim())
@@ -38,6 +39,7 @@ export async function getAttributes(asked: Asked): Promise<void> {
     throw new S3Error('bad-request', 'InvalidArgument', 'Invalid attribute name specified.', {
       extra: { ArgumentName: 'x-amz-object-attributes', ArgumentValue: unknown.slice(0, 100) },
     });
+  const entry = await findObject(asked);
   const parts = Object.entries(ATTRIBUTES).flatMap(([name, of]) => (wanted.includes(name) ? of(asked, entry) : []));
   sendXml(asked, s3Document('GetObjectAttributesResponse', parts), 200, { 'last-modified': entry.lastModified! });
 }

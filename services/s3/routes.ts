@@ -17,7 +17,7 @@ import { listParts, listUploads } from './list-uploads.ts';
 import { listObjects } from './lists.ts';
 import { deleteObject, putObject } from './objects.ts';
 import { getObject } from './read-object.ts';
-import { bucketSetting, isBucketSetting, notThere, objectAcl } from './subresources.ts';
+import { bucketSetting, isBucketSetting, isObjectSetting, notThere, objectAcl } from './subresources.ts';
 import { deleteTags, getTags, putTags } from './tagging.ts';
 import { Turns } from './turns.ts';
 import { sweepUploads } from './upload-sweep.ts';
@@ -109,11 +109,11 @@ async function onObject(asked: Asked, turns: Turns): Promise<void> {
   const { method } = asked.req;
   if (has(asked, 'acl')) return objectAcl(asked);
   if (has(asked, 'tagging')) return onTags(asked, turns);
+  if (isObjectSetting(asked)) throw notThere();
   switch (method) {
     case 'GET':
     case 'HEAD':
       if (has(asked, 'attributes')) return getAttributes(asked);
-      if (['torrent', 'retention', 'legal-hold'].some((name) => has(asked, name))) throw notThere();
       return method === 'GET' && has(asked, 'uploadId') ? listParts(asked) : getObject(asked);
     case 'PUT':
       if (has(asked, 'uploadId') && has(asked, 'partNumber')) return putPart(asked);

@@ -38,12 +38,25 @@ const OTHERS = [
   'inventory',
   'metrics',
   'intelligent-tiering',
+  'metadataConfiguration',
+  'metadataTable',
+  'metadataInventoryTable',
+  'metadataJournalTable',
+  'abac',
+  'session',
 ];
 const ALL = [...Object.keys(ABSENT), ...Object.keys(EMPTY), ...OTHERS];
 
 /** True for a request about the settings of a bucket. */
 export function isBucketSetting(asked: Asked): boolean {
   return ALL.some((name) => has(asked, name));
+}
+
+/** Of objects there is none but tags and lists of access; one that is set must not be taken for the object itself. */
+const OF_OBJECTS = ['torrent', 'retention', 'legal-hold', 'restore', 'select', 'encryption', 'renameObject'];
+
+export function isObjectSetting(asked: Asked): boolean {
+  return asked.address.query.length > 0 && OF_OBJECTS.some((name) => has(asked, name));
 }
 
 export async function bucketSetting(asked: Asked): Promise<void> {

@@ -7,6 +7,8 @@ import {
   HeadObjectCommand,
   PutObjectCommand,
   type PutObjectCommandInput,
+  PutObjectLegalHoldCommand,
+  PutObjectRetentionCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KEY, type Site, startSite } from './support.ts';
@@ -59,6 +61,18 @@ describe('what is not to be had here is refused, and nothing is kept', () => {
     await put({ ServerSideEncryption: 'AES256', ObjectLockLegalHoldStatus: 'OFF' });
     expect((await site.s3.send(new HeadObjectCommand({ Bucket, Key: 'wished' }))).ContentLength).toBe(1);
   });
+});
+
+test('a setting of an object that there is none of is not taken for the object', async () => {
+  await put({ Key: 'kept' });
+  const Retention = { Mode: 'COMPLIANCE', RetainUntilDate: later } as const;
+  const settings = [
+    new PutObjectRetentionCommand({ Bucket, Key: 'kept', Retention }),
+    new PutObjectLegalHoldCommand({ Bucket, Key: 'kept', LegalHold: { Status: 'ON' } }),
+  ];
+  for (const setting of settings)
+    await expect(site.s3.send(setting as PutObjectRetentionCommand)).rejects.toMatchObject({ name: 'NotImplemented' });
+  expect((await site.s3.send(new HeadObjectCommand({ Bucket, Key: 'kept' }))).ContentLength).toBe(1);
 });
 
 test('who says whose bucket is meant is held to it', async () => {
