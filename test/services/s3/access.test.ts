@@ -120,6 +120,13 @@ test('a bucket may stand in the host, before a domain of the settings', async ()
   expect(status).toBe(200);
 });
 
+test('a refusal says under which number the log has it', async () => {
+  const answer = await fetch(`${site.url}/secret`);
+  const [, id] = /<RequestId>(.+)<\/RequestId><\/Error>$/.exec(await answer.text()) ?? [];
+  expect(id).toMatch(/^[\w-]{8,}$/);
+  expect([answer.headers.get('x-amz-request-id'), answer.headers.get('x-request-id')]).toEqual([id, id]);
+});
+
 test('a list of what is there needs a key that may read', async () => {
   await site.client({ credentials: READER }).send(new ListObjectsV2Command({ Bucket: 'models-1' }));
 });
