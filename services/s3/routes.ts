@@ -17,7 +17,7 @@ import { listParts, listUploads } from './list-uploads.ts';
 import { listObjects } from './lists.ts';
 import { deleteObject, putObject } from './objects.ts';
 import { getObject } from './read-object.ts';
-import { bucketSetting, isBucketSetting, isObjectSetting, notThere, objectAcl } from './subresources.ts';
+import { bucketSetting, isBucketSetting, isObjectSetting, notThere, objectAcl, objectSetting } from './subresources.ts';
 import { deleteTags, getTags, putTags } from './tagging.ts';
 import { Turns } from './turns.ts';
 import { sweepUploads } from './upload-sweep.ts';
@@ -109,7 +109,7 @@ async function onObject(asked: Asked, turns: Turns): Promise<void> {
   const { method } = asked.req;
   if (has(asked, 'acl')) return objectAcl(asked);
   if (has(asked, 'tagging')) return onTags(asked, turns);
-  if (isObjectSetting(asked)) throw notThere();
+  if (isObjectSetting(asked)) return objectSetting(asked);
   switch (method) {
     case 'GET':
     case 'HEAD':

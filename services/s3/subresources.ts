@@ -59,6 +59,11 @@ export function isObjectSetting(asked: Asked): boolean {
   return asked.address.query.length > 0 && OF_OBJECTS.some((name) => has(asked, name));
 }
 
+export async function objectSetting(asked: Asked): Promise<never> {
+  await findObject(asked);
+  throw notThere();
+}
+
 export async function bucketSetting(asked: Asked): Promise<void> {
   const { req } = asked;
   await checkBucket(asked);
