@@ -46,12 +46,12 @@ export function metadataOf(asked: Asked): Metadata {
       },
     );
   // it says how the body came, and not what the object is
-  const coding = headers['content-encoding']
-    ?.split(',')
-    .map((one) => one.trim())
-    .filter((one) => one !== 'aws-chunked');
-  if (coding?.length) headers['content-encoding'] = coding.join(',');
-  else delete headers['content-encoding'];
+  const coding = headers['content-encoding'];
+  if (coding?.includes('aws-chunked')) {
+    const others = coding.split(',').map((one) => one.trim());
+    headers['content-encoding'] = others.filter((one) => one !== 'aws-chunked').join(',');
+  }
+  if (headers['content-encoding'] === '') delete headers['content-encoding'];
   const website = headers[WEBSITE];
   if (website !== undefined && !/^(\/|https?:\/\/)/.test(website))
     throw new S3Error(

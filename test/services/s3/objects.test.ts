@@ -157,6 +157,16 @@ describe('an object', () => {
     expect((await get('empty')).ETag).toBe(`"${md5('')}"`);
   });
 
+  test.each([
+    ['deflate, gzip', 'deflate, gzip'],
+    ['aws-chunked, gzip', 'gzip'],
+    ['gzip,aws-chunked', 'gzip'],
+    ['aws-chunked', undefined],
+  ])('that is coded as "%s" is given as "%s"', async (ContentEncoding, given) => {
+    await put('coded', 'x', { ContentEncoding });
+    expect((await site.s3.send(new HeadObjectCommand({ Bucket, Key: 'coded' }))).ContentEncoding).toBe(given);
+  });
+
   test('is got under conditions', async () => {
     const { ETag } = await put('conditions', 'x');
     expect(await refused(get('conditions', { IfMatch: '"other"' }))).toEqual([412, 'PreconditionFailed']);
