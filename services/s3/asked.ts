@@ -34,15 +34,17 @@ export const has = (asked: Asked, name: string) => queryValue(asked.address.quer
 export const param = (asked: Asked, name: string) => queryValue(asked.address.query, name);
 export const field = ({ req }: Asked, name: string) => req.headers[name] as string | undefined;
 
+const MOST_NUMBER = 2_147_483_647;
+
 /** A whole number of the query. Throws `InvalidArgument`. */
 export function numberIn(asked: Asked, name: string, most: number): number | undefined {
   const text = param(asked, name);
   if (text === undefined || text === '') return undefined;
-  if (!/^\d{1,10}$/.test(text))
+  if (!/^\d{1,10}$/.test(text) || Number(text) > MOST_NUMBER)
     throw new S3Error(
       'bad-request',
       'InvalidArgument',
-      /^-?\d+$/.test(text)
+      /^-?\d{1,10}$/.test(text)
         ? `Argument ${text} must be an integer between 0 and 2147483647`
         : `Provided ${text.slice(0, 100)} not an integer or within integer range`,
       { extra: { ArgumentName: name, ArgumentValue: text.slice(0, 100) } },

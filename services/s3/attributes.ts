@@ -1,6 +1,7 @@
 import type { Entry } from '../../shared/model/entry.ts';
 import { type Asked, field, param, sendXml } from './asked.ts';
 import { checksumIn } from './body/checksums.ts';
+import { checkBucket } from './buckets.ts';
 import { checksumElements } from './checksum-elements.ts';
 import { unquoted } from './conditions.ts';
 import { S3Error } from './errors.ts';
@@ -22,6 +23,7 @@ const ATTRIBUTES: Record<string, (asked: Asked, entry: Entry) => Xml[]> = {
 /** GET `?attributes` (API_GetObjectAttributes.html). */
 export async function getAttributes(asked: Asked): Promise<void> {
   checkVersion(param(asked, 'versionId'));
+  await checkBucket(asked);
   const wanted = (field(asked, 'x-amz-object-attributes') ?? '')
     .split(',')
     .map((name) => name.trim())

@@ -9,6 +9,7 @@ import { BUCKETS, bucketKey, donePrefix, objectPrefix, partPrefix, uploadPrefix 
 import { checkTags, MOST_BUCKET_TAGS, TAGS, type TagPair } from './metadata.ts';
 import { checkDocument, readDocument } from './read-document.ts';
 import { type Parsed, readXml, tagPairs } from './read-xml.ts';
+import { OWNER } from './wishes.ts';
 import { element, s3Document, type Xml } from './xml.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
@@ -66,7 +67,7 @@ function mostBuckets(asked: Asked): number {
 
 /** There is one owner of all: the site. */
 export function ownerOf(name = 'Owner'): Xml {
-  return element(name, [element('ID', 'larder'), element('DisplayName', 'larder')]);
+  return element(name, [element('ID', OWNER), element('DisplayName', OWNER)]);
 }
 
 /** No two of dots and dashes that S3 forbids, and nothing that looks like an address of the Internet. */
@@ -77,6 +78,10 @@ export async function createBucket(asked: Asked): Promise<void> {
   if (!isBucketName(bucket))
     throw new S3Error('bad-request', 'InvalidBucketName', 'The specified bucket is not valid.', {
       extra: { BucketName: bucket.slice(0, 100) },
+    });
+  if (asked.req.headers['x-amz-bucket-object-lock-enabled']?.toString().toLowerCase() === 'true')
+    throw new S3Error('unsupported', 'NotImplemented', 'Buckets whose objects are locked are not implemented here.', {
+      status: 501,
     });
   const body = await checkDocument(asked, await readDocument(asked, MOST_DOCUMENT));
   const tags = body.length > 0 ? tagsIn(readXml(body, 'CreateBucketConfiguration')) : [];
@@ -106,8 +111,11 @@ function tagsIn({ Tags: set }: Parsed): TagPair[] {
 
 /** Throws `NoSuchBucket`. */
 export async function checkBucket({ view, bucket }: Pick<Asked, 'view' | 'bucket'>): Promise<void> {
-  if (await view.exists()) return;
-  throw new S3Error('not-found', 'NoSuchBucket', 'The specified bucket does not exist.', {
+  if (!(await view.exists())) throw noSuchBucket(bucket);
+}
+
+export function noSuchBucket(bucket: string): S3Error {
+  return new S3Error('not-found', 'NoSuchBucket', 'The specified bucket does not exist.', {
     extra: { BucketName: bucket.slice(0, 100) },
   });
 }
@@ -123,6 +131,8 @@ export async function headBucket(asked: Asked): Promise<void> {
 export async function deleteBucket(asked: Asked): Promise<void> {
   const { context, bucket } = asked;
   await checkBucket(asked);
+  // objects that another replica took a moment ago are objects, too
+  await context.catalog.upToDate();
   const [held] = await context.catalog.keys(objectPrefix(bucket), { limit: 1 });
   if (held !== undefined)
     throw new S3Error('conflict', 'BucketNotEmpty', 'The bucket you tried to delete is not empty.');

@@ -7,14 +7,13 @@ import { ALGORITHMS, type Checksum, checksumIn, fieldOf, isValue, sentChecksum }
 import { JOINABLE, joinChecksums } from './body/joined-checksum.ts';
 import { markOf } from './buckets.ts';
 import { checksumElements } from './checksum-elements.ts';
-import { checkedParts, readParts } from './completed-parts.ts';
-import { checkWriteConditions } from './conditions.ts';
+import { checkedParts, partsNamed, readParts } from './completed-parts.ts';
 import { S3Error } from './errors.ts';
 import { doneKey, donePrefix, objectKey } from './keys.ts';
-import { stamped } from './objects.ts';
+import { stamped, writeObject } from './objects.ts';
 import { readDocument } from './read-document.ts';
 import type { Turns } from './turns.ts';
-import { checksumOf, findUpload, forgetUpload, metadataIn, partsOf } from './uploads.ts';
+import { checksumOf, findUpload, forgetUpload, metadataIn } from './uploads.ts';
 import { element, s3Document } from './xml.ts';
 
 /** Milliseconds for which a completed upload answers again. */
@@ -31,14 +30,19 @@ export async function completeUpload(asked: Asked, turns: Turns): Promise<void> 
   const wanted = readParts(await readDocument(asked));
   checkFinalFields(asked);
   const { etag, checksum } = await turns.run(objectKey(bucket, key), async () => {
-    const done = await context.catalog.get(doneKey(bucket, id));
-    if (done?.headers[DONE] === key) return { etag: done.etag!, checksum: checksumIn(done.headers) };
-    const upload = await findUpload(asked, id);
-    const parts = checkedParts(wanted, await partsOf(asked, id), checksumOf(upload));
-    checkSize(asked, parts);
-    const joined = await checkedChecksum(asked, upload, parts);
-    checkWriteConditions(asked, await context.catalog.get(objectKey(bucket, key)));
-    return finish(asked, id, upload, parts, joined);
+    const done = await doneBefore(asked, id);
+    if (done) return done;
+    try {
+      const upload = await findUpload(asked, id);
+      const parts = checkedParts(wanted, await partsNamed(asked, id, wanted), checksumOf(upload));
+      checkSize(asked, parts);
+      return await finish(asked, id, upload, parts, await checkedChecksum(asked, upload, parts));
+    } catch (error) {
+      // another replica may have been asked the same, and been faster
+      const meanwhile = await doneBefore(asked, id);
+      if (meanwhile) return meanwhile;
+      throw error;
+    }
   });
   await sweep(asked);
   const location = `${baseUrl(asked.req, context.publicUrl)}/${bucket}/${encodePath(key)}`;
@@ -47,6 +51,17 @@ export async function completeUpload(asked: Asked, turns: Turns): Promise<void> 
     ...checksumElements(checksum),
   ];
   sendXml(asked, s3Document('CompleteMultipartUploadResult', document));
+}
+
+interface Completed {
+  etag: string;
+  checksum: Checksum | undefined;
+}
+
+/** What was answered the last time. */
+async function doneBefore({ context, bucket, key }: Asked, id: string): Promise<Completed | undefined> {
+  const done = await context.catalog.get(doneKey(bucket, id));
+  return done?.headers[DONE] === key ? { etag: done.etag!, checksum: checksumIn(done.headers) } : undefined;
 }
 
 function checkSize(asked: Asked, parts: readonly Entry[]): void {
@@ -110,7 +125,7 @@ async function finish(
   upload: Entry,
   parts: readonly Entry[],
   checksum: Checksum | undefined,
-): Promise<{ etag: string; checksum: Checksum | undefined }> {
+): Promise<Completed> {
   const { context, bucket, key } = asked;
   const sums = parts.map(({ etag }) => Buffer.from(etag!.replaceAll('"', ''), 'hex'));
   const etag = `"${createHash('md5').update(Buffer.concat(sums)).digest('hex')}-${parts.length}"`;
@@ -121,11 +136,11 @@ async function finish(
   const { digest } = parts[0]!;
   const name = objectKey(bucket, key);
   const object = { key: name, digest, size, mediaType, etag, headers: { ...headers, ...told }, parts: lists };
-  await context.catalog.put(stamped(context.now(), object));
+  await writeObject(asked, stamped(context.now(), object));
   const mark = await markOf(context);
   const done = { ...mark, key: doneKey(bucket, id), mediaType: 'done', etag, headers: { [DONE]: key, ...told } };
   await context.catalog.put(stamped(context.now(), done));
-  await forgetUpload(asked, id);
+  await forgetUpload(asked, id, parts);
   return { etag, checksum };
 }
 

@@ -1,9 +1,12 @@
 import type { Entry } from '../../shared/model/entry.ts';
+import { sideBySide } from '../../shared/storage/side-by-side.ts';
+import type { Asked } from './asked.ts';
 import { ALGORITHMS, type Algorithm, fieldOf, isValue } from './body/checksums.ts';
 import { unquoted } from './conditions.ts';
 import { S3Error } from './errors.ts';
+import { partKey } from './keys.ts';
 import { malformed, readXml } from './read-xml.ts';
-import { type checksumOf, MOST_PARTS } from './uploads.ts';
+import { type checksumOf, MOST_PARTS, partsOf } from './uploads.ts';
 
 /** Every part but the last has so many bytes at least (qfacts.html). */
 const LEAST_PART = 5 << 20;
@@ -39,6 +42,25 @@ function checksumsIn(fields: Record<string, unknown>): [Algorithm, string][] {
       extra: { ArgumentValue: value },
     });
   return found;
+}
+
+/** Parts that are looked for side by side. */
+const AT_ONCE = 16;
+
+/** What is held of an upload. Parts that another replica took and our lists do not know yet are looked for by name. */
+export async function partsNamed(
+  asked: Pick<Asked, 'context'>,
+  id: string,
+  wanted: readonly NamedPart[],
+): Promise<Map<number, Entry>> {
+  const held = await partsOf(asked, id);
+  const others = wanted.filter(({ number, etag }) => unquoted(held.get(number)?.etag ?? '') !== unquoted(etag));
+  await sideBySide(others, AT_ONCE, async ({ number }) => {
+    const part = await asked.context.catalog.get(partKey(id, number), { fresh: true });
+    if (part) held.set(number, part);
+    else held.delete(number);
+  });
+  return held;
 }
 
 /** The parts that are held, as named. Throws `InvalidPart`, `InvalidPartOrder`, `EntityTooSmall`. */

@@ -50,10 +50,39 @@ export function checkWriteConditions(asked: Asked, held: Entry | undefined): voi
   if (match !== undefined) checkMatch(asked, match, held);
 }
 
-/** `If-Match` alone, as a deletion has it. */
-export function checkMatch(asked: Asked, match: string, held: Entry | undefined): void {
+/** True when a write asks what stands there before. */
+export function hasWriteCondition(asked: Asked): boolean {
+  return field(asked, 'if-match') !== undefined || field(asked, 'if-none-match') !== undefined;
+}
+
+function checkMatch(asked: Asked, match: string, held: Entry | undefined): void {
   if (!held) throw noSuchKey(asked.key);
   if (match !== '*' && unquoted(match) !== unquoted(held.etag!)) throw preconditionFailed('If-Match');
+}
+
+/** What a deletion says of the object that it means, in fields or in elements of a document. */
+export interface MeantObject {
+  etag?: string;
+  /** Bytes. */
+  size?: string;
+  lastModified?: string;
+}
+
+export const meansOne = (meant: MeantObject) => Object.values(meant).some((value) => value !== undefined);
+
+/**
+ * "If the ETag matches or if the object doesn't exist, the operation will return a 204" (API_DeleteObject.html). Throws
+ * `PreconditionFailed`.
+ */
+export function checkMeant({ etag, size, lastModified }: MeantObject, held: Entry | undefined): void {
+  if (!held) return;
+  if (etag !== undefined && etag !== '*' && unquoted(etag) !== unquoted(held.etag!))
+    throw preconditionFailed('If-Match');
+  if (size !== undefined && size !== String(held.size)) throw preconditionFailed('x-amz-if-match-size');
+  // to the second: that is all that a Last-Modified says
+  const second = (text: string) => Math.floor(Date.parse(text) / 1000);
+  if (lastModified !== undefined && second(lastModified) !== second(held.lastModified!))
+    throw preconditionFailed('x-amz-if-match-last-modified-time');
 }
 
 export function noSuchKey(key: string): S3Error {

@@ -5,11 +5,11 @@ import { openObject } from './bodies.ts';
 import { ALGORITHMS, type Algorithm, algorithmOf, checksumIn, sentChecksum, startChecksum } from './body/checksums.ts';
 import { checkBucket } from './buckets.ts';
 import { checksumElements } from './checksum-elements.ts';
-import { checkWriteConditions, judge, preconditionFailed } from './conditions.ts';
+import { judge, preconditionFailed } from './conditions.ts';
 import { S3Error } from './errors.ts';
 import { objectKey } from './keys.ts';
-import { type Metadata, metadataOf, TAGS } from './metadata.ts';
-import { stamped } from './objects.ts';
+import { type Metadata, metadataOf, TAGS, WEBSITE } from './metadata.ts';
+import { stamped, writeObject } from './objects.ts';
 import { checkVersion, findObject } from './read-object.ts';
 import type { Turns } from './turns.ts';
 import { element, s3Document } from './xml.ts';
@@ -72,10 +72,7 @@ export async function copyObject(asked: Asked, turns: Turns): Promise<void> {
   });
   // a mirror keeps no blob for a file without bytes; a name of this site has one
   if (size === 0) await context.blobs.put(digest, 0, Readable.from([]));
-  await turns.run(name, async () => {
-    checkWriteConditions(asked, await context.catalog.get(name));
-    await context.catalog.put(entry);
-  });
+  await turns.run(name, () => writeObject(asked, entry));
   sendXml(
     asked,
     s3Document('CopyObjectResult', [
@@ -86,12 +83,9 @@ export async function copyObject(asked: Asked, turns: Turns): Promise<void> {
 }
 
 const changesItself = (asked: Asked) =>
-  [
-    'x-amz-tagging-directive',
-    'x-amz-checksum-algorithm',
-    'x-amz-website-redirect-location',
-    'x-amz-storage-class',
-  ].some((name) => field(asked, name) !== undefined);
+  ['x-amz-tagging-directive', 'x-amz-checksum-algorithm', WEBSITE, 'x-amz-storage-class'].some(
+    (name) => field(asked, name) !== undefined,
+  );
 
 /** Another checksum than the object has, where one is asked for: that alone needs its bytes. */
 function newAlgorithm(asked: Asked, { headers }: Entry): Algorithm | undefined {
@@ -125,9 +119,13 @@ function keptMetadata(asked: Asked, source: Entry, replaces: boolean): Metadata 
   const given = metadataOf(asked);
   const checksums = Object.entries(source.headers).filter(([name]) => name.startsWith('x-amz-checksum-'));
   const { [TAGS]: newTags, ...newHeaders } = given.headers;
-  const { [TAGS]: oldTags, ...oldHeaders } = source.headers;
+  // "This value is unique to each object and is not copied" (API_CopyObject.html)
+  const { [TAGS]: oldTags, [WEBSITE]: _old, ...oldHeaders } = source.headers;
+  const website = given.headers[WEBSITE];
   const tags = directive(asked, 'x-amz-tagging-directive') === 'REPLACE' ? newTags : oldTags;
-  const headers = replaces ? { ...newHeaders, ...Object.fromEntries(checksums) } : oldHeaders;
+  const headers = replaces
+    ? { ...newHeaders, ...Object.fromEntries(checksums) }
+    : { ...oldHeaders, ...(website ? { [WEBSITE]: website } : {}) };
   return {
     mediaType: replaces ? given.mediaType : source.mediaType,
     headers: { ...headers, ...(tags === undefined ? {} : { [TAGS]: tags }) },

@@ -56,6 +56,10 @@ const table = {
   internal: hidden,
 } satisfies ErrorTable;
 
-export function renderError(error: MirrorError): RenderedError {
-  return table[error.kind](error);
+/** With the number under which the log has the request, in AWS's places for it: who reports a failure sends it along. */
+export function renderError(error: MirrorError, requestId?: string): RenderedError {
+  const { headers, body, ...others } = table[error.kind](error);
+  if (requestId === undefined) return { ...others, headers, body };
+  const said = (body as string).replace(/<\/Error>$/, () => `${element('RequestId', requestId).xml}</Error>`);
+  return { ...others, headers: { ...headers, 'x-amz-request-id': requestId }, body: said };
 }

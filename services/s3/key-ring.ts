@@ -55,7 +55,8 @@ export class KeyRing {
 
 function signerOf({ accessKeyId, actions, buckets }: KeyConfig): Signer {
   const patterns = buckets.map(patternOf);
-  const isFor = (bucket: string) => patterns.length === 0 || patterns.some((one) => one.test(bucket));
+  // the list of buckets is nobody's own: whoever may read at all may ask for it, and is shown what it is for
+  const isFor = (bucket: string) => bucket === '' || patterns.length === 0 || patterns.some((one) => one.test(bucket));
   const name = accessKeyId.slice(0, 40);
   return { id: name, name, may: (action, bucket) => actions.includes(action) && isFor(bucket) };
 }

@@ -1,11 +1,14 @@
 import { joinedFields } from './admission.ts';
 import { type Asked, field } from './asked.ts';
 import { S3Error } from './errors.ts';
+import { checkWishes } from './wishes.ts';
+
+export const WEBSITE = 'x-amz-website-redirect-location';
 
 /** Fields of HTTP that are kept with an object and given back as they came. */
 const CONTENT = [
   ...['cache-control', 'content-disposition', 'content-encoding', 'content-language', 'expires'],
-  'x-amz-website-redirect-location',
+  WEBSITE,
 ];
 const META = 'x-amz-meta-';
 /** Bytes of all names and values of a user's own metadata (UsingMetadata.html). */
@@ -22,8 +25,9 @@ export interface Metadata {
   headers: Record<string, string>;
 }
 
-/** What a request says of the object that it makes. Throws `MetadataTooLarge`, `InvalidTag`. */
+/** What a request says of the object that it makes. Throws `MetadataTooLarge`, `InvalidTag`, and what `checkWishes` throws. */
 export function metadataOf(asked: Asked): Metadata {
+  checkWishes(asked);
   const headers: Record<string, string> = {};
   let bytes = 0;
   for (const [name, value] of Object.entries(joinedFields(asked.req.rawHeaders))) {
@@ -42,13 +46,13 @@ export function metadataOf(asked: Asked): Metadata {
       },
     );
   // it says how the body came, and not what the object is
-  const coding = headers['content-encoding']
-    ?.split(',')
-    .map((one) => one.trim())
-    .filter((one) => one !== 'aws-chunked');
-  if (coding?.length) headers['content-encoding'] = coding.join(',');
-  else delete headers['content-encoding'];
-  const website = headers['x-amz-website-redirect-location'];
+  const coding = headers['content-encoding'];
+  if (coding?.includes('aws-chunked')) {
+    const others = coding.split(',').map((one) => one.trim());
+    headers['content-encoding'] = others.filter((one) => one !== 'aws-chunked').join(',');
+  }
+  if (headers['content-encoding'] === '') delete headers['content-encoding'];
+  const website = headers[WEBSITE];
   if (website !== undefined && !/^(\/|https?:\/\/)/.test(website))
     throw new S3Error(
       'bad-request',

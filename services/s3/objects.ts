@@ -3,11 +3,12 @@ import { type Asked, field, param, sendEmpty } from './asked.ts';
 import { type Checksum, sentChecksum } from './body/checksums.ts';
 import { receive } from './body/receive.ts';
 import { checkBucket } from './buckets.ts';
-import { checkMatch, checkWriteConditions } from './conditions.ts';
+import { checkMeant, checkWriteConditions, hasWriteCondition, meansOne } from './conditions.ts';
 import { objectKey } from './keys.ts';
 import { metadataOf } from './metadata.ts';
 import { checkVersion } from './read-object.ts';
 import type { Turns } from './turns.ts';
+import { deleteName, replaceName } from './writes.ts';
 
 /** PUT of an object (API_PutObject.html). */
 export async function putObject(asked: Asked, turns: Turns): Promise<void> {
@@ -15,7 +16,7 @@ export async function putObject(asked: Asked, turns: Turns): Promise<void> {
   await checkBucket(asked);
   const metadata = metadataOf(asked);
   // before the body, which may be long; and again when it is here
-  checkWriteConditions(asked, await asked.view.get(asked.key));
+  if (hasWriteCondition(asked)) checkWriteConditions(asked, await asked.view.get(asked.key));
   const received = await receive(asked, { mostBytes: context.config.putBytes, byDefault: 'CRC64NVME' });
   const entry = await keepObject(asked, turns, metadata, received);
   sendEmpty(asked, 200, {
@@ -46,11 +47,21 @@ export async function keepObject(
   const headers = { ...metadata.headers, ...(checksum ? sentChecksum(checksum) : {}) };
   const { mediaType } = metadata;
   const entry = stamped(context.now(), { key: name, digest, size, mediaType, etag: `"${md5}"`, headers });
-  await turns.run(name, async () => {
-    checkWriteConditions(asked, await context.catalog.get(name));
-    await context.catalog.put(entry);
-  });
+  await turns.run(name, () => writeObject(asked, entry));
   return entry;
+}
+
+/** Gives an object its name, if the conditions of the request hold. Within a turn of the name. */
+export async function writeObject(asked: Asked, entry: Entry): Promise<void> {
+  const { context } = asked;
+  if (!hasWriteCondition(asked)) {
+    await context.catalog.put(entry);
+    return;
+  }
+  await replaceName(context, entry.key, (held) => {
+    checkWriteConditions(asked, held);
+    return entry;
+  });
 }
 
 /** An entry of now. */
@@ -66,10 +77,14 @@ export async function deleteObject(asked: Asked, turns: Turns): Promise<void> {
   await checkBucket(asked);
   checkVersion(param(asked, 'versionId'));
   const name = objectKey(bucket, key);
-  const match = field(asked, 'if-match');
+  const meant = {
+    etag: field(asked, 'if-match'),
+    size: field(asked, 'x-amz-if-match-size'),
+    lastModified: field(asked, 'x-amz-if-match-last-modified-time'),
+  };
   await turns.run(name, async () => {
-    if (match !== undefined) checkMatch(asked, match, await context.catalog.get(name));
-    await context.catalog.delete(name);
+    if (meansOne(meant)) await deleteName(context, name, (held) => checkMeant(meant, held));
+    else await context.catalog.delete(name);
   });
   sendEmpty(asked, 204);
 }

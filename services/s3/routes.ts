@@ -17,12 +17,13 @@ import { listParts, listUploads } from './list-uploads.ts';
 import { listObjects } from './lists.ts';
 import { deleteObject, putObject } from './objects.ts';
 import { getObject } from './read-object.ts';
-import { bucketSetting, isBucketSetting, notThere, objectAcl } from './subresources.ts';
+import { bucketSetting, isBucketSetting, isObjectSetting, notThere, objectAcl, objectSetting } from './subresources.ts';
 import { deleteTags, getTags, putTags } from './tagging.ts';
 import { Turns } from './turns.ts';
 import { sweepUploads } from './upload-sweep.ts';
 import { abortUpload, createUpload, putPart } from './uploads.ts';
 import { checkWritable, viewsOf } from './views.ts';
+import { checkOwner } from './wishes.ts';
 
 /** All that is asked of S3: one address, and what it means is in its method, its query and its fields. */
 export function routes(context: Context<S3Config>): RequestHandler {
@@ -46,6 +47,7 @@ export function routes(context: Context<S3Config>): RequestHandler {
       };
       if (isForm(asked)) return await postObject(asked, turns, ring, (by) => check('write', bucket, by));
       check(req.method === 'GET' || req.method === 'HEAD' ? 'read' : 'write', bucket);
+      checkOwner(asked);
       if (bucket === '') await onSite(asked);
       else if (key === '') await onBucket(asked, turns);
       else await onObject(asked, turns);
@@ -107,11 +109,11 @@ async function onObject(asked: Asked, turns: Turns): Promise<void> {
   const { method } = asked.req;
   if (has(asked, 'acl')) return objectAcl(asked);
   if (has(asked, 'tagging')) return onTags(asked, turns);
+  if (isObjectSetting(asked)) return objectSetting(asked);
   switch (method) {
     case 'GET':
     case 'HEAD':
       if (has(asked, 'attributes')) return getAttributes(asked);
-      if (['torrent', 'retention', 'legal-hold'].some((name) => has(asked, name))) throw notThere();
       return method === 'GET' && has(asked, 'uploadId') ? listParts(asked) : getObject(asked);
     case 'PUT':
       if (has(asked, 'uploadId') && has(asked, 'partNumber')) return putPart(asked);

@@ -1,10 +1,11 @@
 import { type Asked, has, sendEmpty, sendXml } from './asked.ts';
-import { checkBucket, ownerOf } from './buckets.ts';
+import { checkBucket, noSuchBucket, ownerOf } from './buckets.ts';
 import { S3Error } from './errors.ts';
 import { bucketKey } from './keys.ts';
 import { checkTags, MOST_BUCKET_TAGS, TAGS, tagsIn } from './metadata.ts';
 import { findObject } from './read-object.ts';
 import { readTags, sendTags } from './tagging.ts';
+import { replaceName } from './writes.ts';
 import { element, s3Document } from './xml.ts';
 
 /** What no bucket here has, and how S3 says so: tools ask for these before they do anything. */
@@ -37,12 +38,30 @@ const OTHERS = [
   'inventory',
   'metrics',
   'intelligent-tiering',
+  'metadataConfiguration',
+  'metadataTable',
+  'metadataInventoryTable',
+  'metadataJournalTable',
+  'abac',
+  'session',
 ];
 const ALL = [...Object.keys(ABSENT), ...Object.keys(EMPTY), ...OTHERS];
 
 /** True for a request about the settings of a bucket. */
 export function isBucketSetting(asked: Asked): boolean {
   return ALL.some((name) => has(asked, name));
+}
+
+/** Of objects there is none but tags and lists of access; one that is set must not be taken for the object itself. */
+const OF_OBJECTS = ['torrent', 'retention', 'legal-hold', 'restore', 'select', 'encryption', 'renameObject'];
+
+export function isObjectSetting(asked: Asked): boolean {
+  return asked.address.query.length > 0 && OF_OBJECTS.some((name) => has(asked, name));
+}
+
+export async function objectSetting(asked: Asked): Promise<never> {
+  await findObject(asked);
+  throw notThere();
 }
 
 export async function bucketSetting(asked: Asked): Promise<void> {
@@ -66,13 +85,16 @@ export async function bucketSetting(asked: Asked): Promise<void> {
 async function bucketTagging(asked: Asked): Promise<void> {
   const { req, context, bucket } = asked;
   const entry = await context.catalog.get(bucketKey(bucket));
-  const { [TAGS]: _old, ...headers } = entry?.headers ?? {};
   if (req.method === 'GET') {
     if (entry?.headers[TAGS] !== undefined) return sendTags(asked, tagsIn(entry.headers));
     throw new S3Error('not-found', 'NoSuchTagSet', 'The TagSet does not exist.', { extra: { BucketName: bucket } });
   }
   const tags = req.method === 'PUT' ? JSON.stringify(checkTags(await readTags(asked), MOST_BUCKET_TAGS, 'Bucket')) : '';
-  await context.catalog.put({ ...entry!, headers: tags === '' ? headers : { ...headers, [TAGS]: tags } });
+  await replaceName(context, bucketKey(bucket), (held) => {
+    if (!held) throw noSuchBucket(bucket);
+    const { [TAGS]: _old, ...headers } = held.headers;
+    return { ...held, headers: tags === '' ? headers : { ...headers, [TAGS]: tags } };
+  });
   sendEmpty(asked, 204);
 }
 

@@ -1,10 +1,13 @@
+import type { Entry } from '../../shared/model/entry.ts';
 import { type Asked, sendEmpty, sendXml } from './asked.ts';
+import { noSuchKey } from './conditions.ts';
 import { objectKey } from './keys.ts';
 import { checkTags, TAGS, type TagPair, tagsIn } from './metadata.ts';
 import { checkDocument, readDocument } from './read-document.ts';
 import { findObject } from './read-object.ts';
 import { malformed, type Parsed, readXml, tagPairs } from './read-xml.ts';
 import type { Turns } from './turns.ts';
+import { replaceName } from './writes.ts';
 import { element, s3Document } from './xml.ts';
 
 /** GET `?tagging` (API_GetObjectTagging.html). */
@@ -45,9 +48,12 @@ export async function deleteTags(asked: Asked, turns: Turns): Promise<void> {
 
 async function change(asked: Asked, turns: Turns, tags: string | undefined): Promise<void> {
   const { context, bucket, key } = asked;
-  await turns.run(objectKey(bucket, key), async () => {
-    const entry = await findObject(asked);
-    const { [TAGS]: _old, ...headers } = entry.headers;
-    await context.catalog.put({ ...entry, headers: tags === undefined ? headers : { ...headers, [TAGS]: tags } });
-  });
+  const name = objectKey(bucket, key);
+  await findObject(asked);
+  const tagged = (held: Entry | undefined): Entry => {
+    if (!held) throw noSuchKey(key);
+    const { [TAGS]: _old, ...headers } = held.headers;
+    return { ...held, headers: tags === undefined ? headers : { ...headers, [TAGS]: tags } };
+  };
+  await turns.run(name, () => replaceName(context, name, tagged));
 }

@@ -69,7 +69,8 @@ const invalid = (message: string) => new S3Error('bad-request', 'InvalidRequest'
 
 /** Throws `NoSuchUpload`. */
 export async function findUpload({ context, view, bucket, key }: Asked, id: string): Promise<Entry> {
-  const held = /^[0-9a-f-]{36}$/.test(id) ? await context.catalog.get(uploadKey(bucket, id)) : undefined;
+  const name = uploadKey(bucket, id);
+  const held = /^[0-9a-f-]{36}$/.test(id) ? await context.catalog.get(name, { fresh: true }) : undefined;
   if (held?.headers[KEY] === key) return held;
   await checkBucket({ view, bucket });
   throw new S3Error(
@@ -156,10 +157,16 @@ export async function abortUpload(asked: Asked): Promise<void> {
 /**
  * Its names go; bytes that no object needs go with the next collection of the store. The upload's own goes last: of one
  * that was forgotten by half, the sweep would not know. A part that came meanwhile goes after it.
+ * @param known parts that other replicas may have taken
  */
-export async function forgetUpload({ context, bucket }: Pick<Asked, 'context' | 'bucket'>, id: string): Promise<void> {
+export async function forgetUpload(
+  { context, bucket }: Pick<Asked, 'context' | 'bucket'>,
+  id: string,
+  known: readonly Entry[] = [],
+): Promise<void> {
   const forgetParts = async () => {
-    for (const name of await context.catalog.keys(partPrefix(id))) await context.catalog.delete(name);
+    const names = new Set([...(await context.catalog.keys(partPrefix(id))), ...known.map(({ key }) => key)]);
+    for (const name of names) await context.catalog.delete(name);
   };
   await forgetParts();
   await context.catalog.delete(uploadKey(bucket, id));

@@ -29,7 +29,8 @@ function ownView(catalog: Context<S3Config>['catalog'], bucket: string): View {
   return {
     readOnly: false,
     exists: async () => (await catalog.get(bucketKey(bucket))) !== undefined,
-    get: (key) => catalog.get(objectKey(bucket, key)),
+    // S3 gives what was written last, whichever replica took it (Welcome.html, "strong read-after-write consistency")
+    get: (key) => catalog.get(objectKey(bucket, key), { fresh: true }),
     async list(prefix, { after, limit }) {
       const page = { after: after === undefined ? undefined : base + after, limit };
       return (await catalog.list(base + prefix, page)).map((entry) => ({ key: entry.key.slice(base.length), entry }));

@@ -5,7 +5,7 @@ import type { ByteRange } from '../model/byte-range.ts';
 import { digestOfHex } from '../model/digest.ts';
 import { MirrorError } from '../model/errors.ts';
 import { MemoryStore } from '../storage/memory-store.ts';
-import type { ObjectStat, ObjectStore, PutOptions, PutOutcome } from '../storage/object-store.ts';
+import type { DeleteOptions, ObjectStat, ObjectStore, PutOptions, PutOutcome } from '../storage/object-store.ts';
 import { blobPath, catalogPath } from '../storage/paths.ts';
 import { blobMember } from './layout.ts';
 import type { OpenedBundle } from './open.ts';
@@ -64,9 +64,9 @@ export class BundleObjects implements ObjectStore {
     throw new MirrorError('forbidden', 'bundle', 'a bundle is read, never written to');
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string, options?: DeleteOptions): Promise<boolean> {
     if (this.#blobs.has(key)) throw new MirrorError('forbidden', 'bundle', 'a bundle is read, never written to');
-    await this.#memory.delete(key);
+    return this.#memory.delete(key, options);
   }
 
   async *list(prefix: string, after = ''): AsyncIterable<{ key: string; size: number; modified: Date }> {

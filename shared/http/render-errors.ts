@@ -20,7 +20,7 @@ export interface RenderedError {
  * is destroyed, so that nobody takes a part for the whole.
  */
 export function renderErrors(
-  service: { renderError(error: MirrorError): RenderedError },
+  service: { renderError(error: MirrorError, requestId?: string): RenderedError },
   log: Logger,
 ): ErrorRequestHandler {
   return (thrown, req, res, _next) => {
@@ -36,7 +36,11 @@ export function renderErrors(
       return;
     }
     clear(res);
-    const { status, headers = {}, body = '' } = service.renderError(error);
+    const {
+      status,
+      headers = {},
+      body = '',
+    } = service.renderError(error, res.getHeader('x-request-id') as string | undefined);
     for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
     if (error.retryAfter !== undefined) res.setHeader('retry-after', error.retryAfter);
     if (error.kind === 'unauthorized' && !res.hasHeader('www-authenticate')) {

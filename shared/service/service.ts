@@ -126,7 +126,8 @@ export interface Service<C> {
   routes(context: Context<C>): RequestHandler | Router | Promise<RequestHandler | Router>;
   /** Its routes are one handler that answers everything and reads the bare request: no router is put before it. */
   plain?: boolean;
-  renderError(error: MirrorError): RenderedError;
+  /** @param requestId what the log calls the request, for protocols that say it */
+  renderError(error: MirrorError, requestId?: string): RenderedError;
   bundling?: Bundling<C>;
   /** What it holds as buckets that are only read. */
   shelves?: readonly Shelf[];

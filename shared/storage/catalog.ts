@@ -5,7 +5,7 @@ import { MirrorError } from '../model/errors.ts';
 import { AT_ONCE, applyUntilAgreed, documentOf, readDocument, type Told, tell, toldOf } from './catalog-documents.ts';
 import type { CatalogIndex, Page } from './catalog-index.ts';
 import type { CatalogUpkeep } from './catalog-upkeep.ts';
-import type { ObjectStore, PutOutcome } from './object-store.ts';
+import type { DeleteOptions, ObjectStore, PutOptions, PutOutcome } from './object-store.ts';
 import { catalogPath } from './paths.ts';
 import { RecentCatalog } from './recent-catalog.ts';
 import { sideBySide } from './side-by-side.ts';
@@ -39,28 +39,34 @@ export class Catalog {
     this.#parts = parts;
   }
 
-  /** On an engine, what another replica wrote is noticed within a few seconds. */
-  async get(key: string): Promise<Entry | undefined> {
+  /**
+   * On an engine, what another replica wrote over a name is noticed within a few seconds; with `fresh` at once, for one
+   * more question to the engine.
+   */
+  async get(key: string, options: { fresh?: boolean } = {}): Promise<Entry | undefined> {
     const generation = this.generation();
     const recent = this.#recent.get(key, generation);
-    if (recent) return recent;
+    if (recent && (this.#parts.sharedIndex || !options.fresh)) return recent;
     const indexed = this.#parts.sharedIndex ? this.#parts.index.get(this.service, key) : undefined;
-    const entry = indexed ?? (await this.#fromDocument(key));
+    const entry = indexed ?? (await this.current(key))?.entry;
     if (entry) this.#recent.set(key, entry, this.generation() === generation ? generation : -1);
     return entry;
   }
 
-  /** Also sets the index right, where it did not know. */
-  async #fromDocument(key: string): Promise<Entry | undefined> {
+  /**
+   * A name as its document has it now, with the etag of that: what `ifMatch` takes, so that nobody comes between a look
+   * and a write, whichever process or replica they write in. Also sets the index right, where it did not know.
+   */
+  async current(key: string): Promise<{ entry: Entry; etag: string } | undefined> {
     const { objects, index } = this.#parts;
     const document = await readDocument(objects, catalogPath(this.service, key));
     const known = index.text(this.service, key);
     if (known !== document?.text) await this.#apply([toldOf(key, document)]);
-    return document?.entry;
+    return document && { entry: document.entry, etag: document.etag };
   }
 
-  /** False when `ifAbsent` was asked for and the name is there. The blob is in the store already. */
-  async put(entry: Entry, options: { ifAbsent?: boolean } = {}): Promise<boolean> {
+  /** False when `ifAbsent` or `ifMatch` did not hold. The blob is in the store already. */
+  async put(entry: Entry, options: Pick<PutOptions, 'ifAbsent' | 'ifMatch'> = {}): Promise<boolean> {
     checkKey(entry.key);
     const path = catalogPath(this.service, entry.key);
     return this.#writing([entry.key], async () => {
@@ -92,10 +98,11 @@ export class Catalog {
     });
   }
 
-  async delete(key: string): Promise<void> {
-    await this.#writing([key], async () => {
-      await this.#parts.objects.delete(catalogPath(this.service, key));
-      return { told: [{ key, entry: undefined, etag: undefined }], result: undefined };
+  /** False when `ifMatch` did not hold. */
+  async delete(key: string, options: DeleteOptions = {}): Promise<boolean> {
+    return this.#writing([key], async () => {
+      const result = await this.#parts.objects.delete(catalogPath(this.service, key), options);
+      return { told: result ? [{ key, entry: undefined, etag: undefined }] : [], result };
     });
   }
 
@@ -154,6 +161,11 @@ export class Catalog {
       after = keyOf(rows.at(-1)!);
     }
     return found;
+  }
+
+  /** Resolves when lists know what other replicas wrote before now: on an engine, when all its names were listed. */
+  async upToDate(): Promise<void> {
+    if (!this.#parts.sharedIndex) await this.#parts.upkeep.refresh();
   }
 
   /** Distinct names between `prefix` and the next slash, in byte order. */

@@ -8,7 +8,7 @@ import { absentOr, CHUNK, isTaken, readSmall, statOf, synced, syncFolder, writeS
 import { DiskLock } from './disk-lock.ts';
 import { type Walked, walk } from './disk-walk.ts';
 import { FileBody } from './file-body.ts';
-import type { ObjectStat, ObjectStore, PutOptions, PutOutcome } from './object-store.ts';
+import type { DeleteOptions, ObjectStat, ObjectStore, PutOptions, PutOutcome } from './object-store.ts';
 import { sweepOwned, temporaryName } from './owned-files.ts';
 import { LOCAL } from './paths.ts';
 
@@ -130,9 +130,12 @@ export class DiskStore implements ObjectStore {
     }
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string, { ifMatch }: DeleteOptions = {}): Promise<boolean> {
     const path = this.#path(key);
+    if (ifMatch !== undefined)
+      return this.#lock.hold(async () => (await this.head(key))?.etag === ifMatch && this.delete(key));
     if (await this.#isInside(dirname(path))) await absentOr(() => rm(path, { force: true }));
+    return true;
   }
 
   async touch(key: string, now: Date): Promise<void> {

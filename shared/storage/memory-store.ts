@@ -2,7 +2,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { ByteRange } from '../model/byte-range.ts';
 import { MirrorError } from '../model/errors.ts';
-import type { ObjectStat, ObjectStore, PutOptions, PutOutcome } from './object-store.ts';
+import type { DeleteOptions, ObjectStat, ObjectStore, PutOptions, PutOutcome } from './object-store.ts';
 
 interface Held {
   bytes: Buffer;
@@ -66,8 +66,10 @@ export class MemoryStore implements ObjectStore {
     if (held) this.#objects.set(key, { ...held, modified: now });
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string, { ifMatch }: DeleteOptions = {}): Promise<boolean> {
+    if (ifMatch !== undefined && this.#objects.get(key)?.etag !== ifMatch) return false;
     this.#objects.delete(key);
+    return true;
   }
 
   async *list(prefix: string, after = ''): AsyncGenerator<{ key: string; size: number; modified: Date }> {

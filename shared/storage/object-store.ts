@@ -19,6 +19,11 @@ export interface PutOptions {
   ifMatch?: string;
 }
 
+export interface DeleteOptions {
+  /** Delete only the object with this etag. */
+  ifMatch?: string;
+}
+
 /**
  * `{ stored: false }` means that `ifAbsent` or `ifMatch` did not hold; nothing was changed. `modified` is told by
  * stores that know it without asking again: as `head` and `list` will tell it.
@@ -52,8 +57,8 @@ export interface ObjectStore {
   copy(from: string, to: string): Promise<boolean>;
   /** Makes what stands under the key look written at `now`: it is wanted again. Stores that cannot do it lack it. */
   touch?(key: string, now: Date): Promise<void>;
-  /** Deleting what is absent is no error. */
-  delete(key: string): Promise<void>;
+  /** Deleting what is absent is no error. False when `ifMatch` did not hold; nothing was changed. */
+  delete(key: string, options?: DeleteOptions): Promise<boolean>;
   /**
    * In ascending order of key; engines over a file tree (SeaweedFS) go folder by folder (`a/b` before `a-`), so nothing
    * may rest on the order of keys whose folders differ. `after` resumes behind that key.

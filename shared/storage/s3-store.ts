@@ -15,7 +15,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type { ByteRange } from '../model/byte-range.ts';
 import { MirrorError } from '../model/errors.ts';
-import type { ObjectStat, ObjectStore, PutOptions, PutOutcome } from './object-store.ts';
+import type { DeleteOptions, ObjectStat, ObjectStore, PutOptions, PutOutcome } from './object-store.ts';
 import { retryConflicts } from './s3-conflicts.ts';
 import { engineError, isAbsent, isRefusedCondition } from './s3-errors.ts';
 import { locked } from './s3-lock.ts';
@@ -134,8 +134,22 @@ export class S3Store implements ObjectStore {
     );
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string, { ifMatch }: DeleteOptions = {}): Promise<boolean> {
+    if (ifMatch !== undefined) return locked(this, key, () => this.#deleteMatching(key, ifMatch));
     await this.#absent(() => this.#client.send(new DeleteObjectCommand(this.#at(key))));
+    return true;
+  }
+
+  /** Engines that know no condition of a deletion leave it out: so it is looked at here, too. */
+  async #deleteMatching(key: string, IfMatch: string): Promise<boolean> {
+    if ((await this.head(key))?.etag !== IfMatch) return false;
+    try {
+      await this.#client.send(new DeleteObjectCommand({ ...this.#at(key), IfMatch }));
+      return true;
+    } catch (error) {
+      if (isRefusedCondition(error) || isAbsent(error)) return false;
+      throw engineError(error, this.#place);
+    }
   }
 
   async *list(prefix: string, after?: string): AsyncGenerator<{ key: string; size: number; modified: Date }> {

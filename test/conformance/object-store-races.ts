@@ -105,6 +105,28 @@ export function raceConformance(opened: Opened, atomic = true): void {
       expect((await opened().put(key, Buffer.from('d'), { ifMatch: etagOf(second) })).stored).toBe(true);
     });
 
+    test('a deletion with ifMatch takes away what has that etag, and nothing else', async () => {
+      const key = fresh('deleted-match');
+      const first = etagOf(await opened().put(key, Buffer.from('a')));
+      const second = etagOf(await opened().put(key, Buffer.from('b')));
+      expect(await opened().delete(key, { ifMatch: first })).toBe(false);
+      expect((await read(opened(), key)).toString()).toBe('b');
+      expect(await opened().delete(key, { ifMatch: second })).toBe(true);
+      expect(await opened().delete(key, { ifMatch: second })).toBe(false);
+      expect(await opened().head(key)).toBeUndefined();
+    });
+
+    test('of a put and a deletion that race over one etag, one wins', async () => {
+      const key = fresh('delete-race');
+      const etag = etagOf(await opened().put(key, Buffer.from('start')));
+      const [put, deleted] = await Promise.all([
+        opened().put(key, Buffer.from('next'), { ifMatch: etag }),
+        opened().delete(key, { ifMatch: etag }),
+      ]);
+      expect([put.stored, deleted].filter(Boolean)).toHaveLength(1);
+      expect((await opened().head(key)) !== undefined).toBe(put.stored);
+    });
+
     test('of racing ifMatch puts exactly one wins', async () => {
       const key = fresh('match-race');
       const etag = etagOf(await opened().put(key, Buffer.from('start')));

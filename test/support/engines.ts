@@ -48,12 +48,15 @@ async function built(name: keyof typeof MODULES): Promise<string> {
   return program;
 }
 
+/** versitygw itself: an engine, and a suite of tests for others. */
+export const versitygwProgram = () => built('versitygw');
+
 /** versitygw over a folder of plain files. */
 export async function startVersitygw(): Promise<Engine> {
   const place = await placeOf();
   const env = { ...process.env, ROOT_ACCESS_KEY: ACCESS_KEY, ROOT_SECRET_KEY: SECRET_KEY };
   const args = ['--port', place.address, '--quiet', 'posix', place.data];
-  return startEngine('versitygw', await built('versitygw'), args, env, place);
+  return startEngine('versitygw', await versitygwProgram(), args, env, place);
 }
 
 /** MinIO over a folder. */

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { timingSafeEqual } from 'node:crypto';
 import { remembered } from '../../../shared/model/remembered.ts';
 import { encodePath, type SigningKey, sign, stringToSign } from '../../../shared/storage/sigv4.ts';
@@ -76,12 +77,19 @@ function isSignedAnew(signed: SignedRequest, request: RequestToVerify, payloadHa
 function isSignedBy(signed: SignedRequest, request: RequestToVerify, payloadHash: string, key: SigningKey): boolean {
   const headers: Record<string, string> = {};
   for (const name of signed.signedHeaders)
-    headers[name] = Object.hasOwn(request.headers, name) ? request.headers[name]! : '';
+    headers[name] = asSigned(Object.hasOwn(request.headers, name) ? request.headers[name]! : '');
   const query = signed.how === 'header' ? request.query : request.query.filter(([name]) => name !== 'X-Amz-Signature');
   const canonical = { method: request.method, path: request.path, query, headers, payloadHash };
   const wanted = Buffer.from(sign(stringToSign(canonical, signed.scope, signed.timestamp), key, signed.date));
   const given = Buffer.from(signed.signature);
   return wanted.length === given.length && timingSafeEqual(wanted, given);
+}
+
+/** Fields come as one character for each byte; what clients sign is the text whose UTF-8 they are, where they are such. */
+function asSigned(value: string): string {
+  if (!/[\x80-\xff]/.test(value)) return value;
+  const bytes = Buffer.from(value, 'latin1');
+  return isUtf8(bytes) ? bytes.toString('utf8') : value;
 }
 
 /** `20261124T120000Z`; NaN for a date that there is not. */

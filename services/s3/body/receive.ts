@@ -5,6 +5,7 @@ import { S3Error } from '../errors.ts';
 import { ALGORITHMS, type Algorithm, algorithmOf, type Checksum, fieldOf, isValue } from './checksums.ts';
 import { ChunkSignatures } from './chunk-signatures.ts';
 import { malformedTrailer, unchunked } from './chunked.ts';
+import { badMd5, badSha256 } from './mismatch.ts';
 
 /** A body that is in the store. */
 export interface Received {
@@ -44,7 +45,8 @@ export async function receive(asked: Asked, options: ReceiveOptions): Promise<Re
     trailers = found;
   };
   const check = (hashes: ReadonlyMap<string, string>) => {
-    if (wantedMd5 !== undefined && wantedMd5 !== hashes.get('md5')) throw badMd5();
+    const md5 = hashes.get('md5')!;
+    if (wantedMd5 !== undefined && wantedMd5 !== md5) throw badMd5(md5, wantedMd5);
     if (announced) checkChecksum(announced, inBase64(hashes.get(CHECKSUM)!), trailers);
   };
   const kept = await context.blobs
@@ -205,19 +207,9 @@ function incomplete(): S3Error {
   );
 }
 
-function badMd5(): S3Error {
-  return new S3Error('bad-request', 'BadDigest', 'The Content-MD5 you specified did not match what we received.');
-}
-
 function inWords(error: unknown, isComplete: boolean): unknown {
   if (error instanceof S3Error) return error;
-  if (isKind(error, 'corrupt'))
-    return new S3Error(
-      'bad-request',
-      'XAmzContentSHA256Mismatch',
-      "The provided 'x-amz-content-sha256' header does not match what was computed.",
-      { cause: error },
-    );
+  if (isKind(error, 'corrupt')) return badSha256(error);
   if (!isComplete && isKind(error, 'internal'))
     return new S3Error('bad-request', 'IncompleteBody', 'the connection broke off in the middle of the body', {
       cause: error,

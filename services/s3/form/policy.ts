@@ -53,7 +53,8 @@ function conditionOf(given: unknown): Condition {
   if (pairs.length !== 1)
     throw invalid('Invalid Simple-Condition: Simple-Conditions must have exactly one property specified.');
   if (typeof value !== 'string') throw invalid('Invalid Simple-Condition: value must be a string.');
-  const text = JSON.stringify(['eq', `$${name}`, value]);
+  // the form that AWS gives it in what it says of one that does not hold
+  const text = `["eq", ${JSON.stringify(`$${name}`)}, ${JSON.stringify(value)}]`;
   return { test: 'eq', field: name.toLowerCase(), value, text };
 }
 

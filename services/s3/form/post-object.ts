@@ -41,7 +41,9 @@ export async function postObject(
     const key = keyIn(fields, filename);
     const signer = accessKeyId === undefined ? undefined : await ring.signerOf(accessKeyId);
     check(signer);
-    const length = checkPolicy(parsePolicy(fields.get('policy')!), fields, bucket, context.now());
+    // "All variables within the form are expanded prior to validating the POST policy" (HTTPPOSTForms.html)
+    const expanded = new Map([...fields, ['key', key] as const]);
+    const length = checkPolicy(parsePolicy(fields.get('policy')!), expanded, bucket, context.now());
     await checkBucket(asked);
     const form = {
       ...asked,

@@ -7,7 +7,7 @@ import { S3Error } from '../errors.ts';
 export type FormFields = ReadonlyMap<string, string>;
 
 /** "The form data and boundaries (excluding the contents of the file) cannot exceed 20 KB" (HTTPPOSTForms.html); policies of tools are longer. */
-const LIMITS = { fields: 200, fieldNameSize: 256, fieldSize: 64 * 1024, files: 1, parts: 210 };
+const LIMITS = { fields: 200, fieldNameSize: 256, fieldSize: 64 * 1024, files: 200, parts: 210 };
 
 /**
  * Reads a form as it arrives: its file goes to `keep` while it is still coming, with the fields that stood before it.
@@ -22,6 +22,8 @@ export function readForm<T>(
   const parser = parserOf(req);
   return new Promise((resolve, reject) => {
     let kept: Promise<T> | undefined;
+    // Python's requests give each field a filename: only what is called "file" is the file
+    const late: Promise<void>[] = [];
     const fail = (error: unknown) => {
       req.unpipe(parser);
       req.resume();
@@ -41,8 +43,13 @@ export function readForm<T>(
       // a form that breaks off fails its file, also while nobody reads that yet: unheard, it would end the process
       stream.on('error', () => undefined);
       // a part need not have a name
-      if (kept || name?.toLowerCase() !== 'file') return void stream.resume();
-      kept = keep(stream, info.filename ?? '', fields);
+      if (kept || name === undefined) return void stream.resume();
+      if (name.toLowerCase() !== 'file') {
+        late.push(readField(stream).then((value) => void fields.set(name.toLowerCase(), value)));
+        late.at(-1)!.catch(fail);
+        return;
+      }
+      kept = Promise.all(late).then(() => keep(stream, info.filename ?? '', fields));
       kept.catch((error) => {
         stream.resume();
         fail(error);
@@ -72,6 +79,18 @@ function parserOf(req: IncomingMessage): busboy.Busboy {
   } catch (cause) {
     throw malformed(cause);
   }
+}
+
+/** A field that came as if it were a file. */
+async function readField(part: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of part as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > LIMITS.fieldSize) throw malformed();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 function malformed(cause?: unknown): S3Error {

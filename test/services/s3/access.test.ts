@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import {
   CreateBucketCommand,
   GetObjectCommand,
+  ListBucketsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   type S3ClientConfig,
@@ -42,6 +43,11 @@ describe('who may do what', () => {
     expect(await readBy({ credentials: READER })).toBe('models-1');
     await expect(readBy({ credentials: READER }, 'secret')).rejects.toMatchObject({ name: 'AccessDenied' });
     await expect(writeBy({ credentials: READER })).rejects.toMatchObject({ name: 'AccessDenied' });
+  });
+
+  test('a key for some buckets is shown these and the public ones, and no others', async () => {
+    const { Buckets } = await site.client({ credentials: READER }).send(new ListBucketsCommand({}));
+    expect(Buckets?.map(({ Name }) => Name)).toEqual(['models-1', 'open']);
   });
 
   test('a wrong secret and an unknown key are told apart', async () => {
@@ -112,6 +118,13 @@ test('a bucket may stand in the host, before a domain of the settings', async ()
       .end();
   });
   expect(status).toBe(200);
+});
+
+test('a refusal says under which number the log has it', async () => {
+  const answer = await fetch(`${site.url}/secret`);
+  const [, id] = /<RequestId>(.+)<\/RequestId><\/Error>$/.exec(await answer.text()) ?? [];
+  expect(id).toMatch(/^[\w-]{8,}$/);
+  expect([answer.headers.get('x-amz-request-id'), answer.headers.get('x-request-id')]).toEqual([id, id]);
 });
 
 test('a list of what is there needs a key that may read', async () => {

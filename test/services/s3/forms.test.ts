@@ -57,6 +57,24 @@ describe('a form', () => {
     expect(head).toMatchObject({ ContentType: 'text/x', Metadata: { one: '1' }, TagCount: 1 });
   });
 
+  test('whose fields all have filenames, as those of Python’s requests, is one', async () => {
+    const fields = { key: 'python', ...signed({ expiration: SOON(), conditions: FREELY }) };
+    const form = new FormData();
+    for (const [field, value] of Object.entries(fields)) form.append(field, new Blob([value]), field);
+    form.append('file', new Blob(['from python']), 'file');
+    expect((await fetch(`${site.url}/${Bucket}`, { method: 'POST', body: form })).status).toBe(204);
+    expect(await read('python')).toBe('from python');
+  });
+
+  test('is held to its policy under the name that its file gives it', async () => {
+    const conditions = [{ bucket: Bucket }, ['starts-with', '$key', 'cat']];
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a form says it so
+    const fields = { key: '${filename}', ...signed({ expiration: SOON(), conditions }) };
+    expect((await post(fields, 'purr', 'cat.txt')).status).toBe(204);
+    expect(await read('cat.txt')).toBe('purr');
+    expect(await post(fields, 'woof', 'dog.txt')).toMatchObject({ status: 403, code: 'AccessDenied' });
+  });
+
   test('may be signed with version 4', async () => {
     const stamp = new Date().toISOString().replace(/[-:]|\.\d{3}/g, '');
     const date = stamp.slice(0, 8);

@@ -103,6 +103,8 @@ describe('an object', () => {
     const ContentMD5 = createHash('md5').update(bytes).digest('base64');
     await put('md5', bytes, { ContentMD5 });
     expect(await refused(put('md5', 'other', { ContentMD5 }))).toEqual([400, 'BadDigest']);
+    const CalculatedDigest = createHash('md5').update('other').digest('base64');
+    await expect(put('md5', 'other', { ContentMD5 })).rejects.toMatchObject({ CalculatedDigest });
     expect(await refused(put('md5', 'other', { ContentMD5: 'AAAA' }))).toEqual([400, 'InvalidDigest']);
   });
 
@@ -153,6 +155,16 @@ describe('an object', () => {
     await put('empty', '');
     expect((await get('empty')).bytes).toHaveLength(0);
     expect((await get('empty')).ETag).toBe(`"${md5('')}"`);
+  });
+
+  test.each([
+    ['deflate, gzip', 'deflate, gzip'],
+    ['aws-chunked, gzip', 'gzip'],
+    ['gzip,aws-chunked', 'gzip'],
+    ['aws-chunked', undefined],
+  ])('that is coded as "%s" is given as "%s"', async (ContentEncoding, given) => {
+    await put('coded', 'x', { ContentEncoding });
+    expect((await site.s3.send(new HeadObjectCommand({ Bucket, Key: 'coded' }))).ContentEncoding).toBe(given);
   });
 
   test('is got under conditions', async () => {

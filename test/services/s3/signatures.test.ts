@@ -73,6 +73,18 @@ async function signed(wish: Wish, how: 'header' | 'query' = 'header', expiresIn 
 const secretOf = async (accessKeyId: string) => (['key', LONG].includes(accessKeyId) ? SECRET : undefined);
 const verify = (request: RequestToVerify, now = NOW) => verifyRequest(request, secretOf, now);
 
+test('a field that is not ASCII is verified as its UTF-8, and as its bytes where these are none', async () => {
+  const request = await signed({ headers: { 'x-amz-meta-a': 'Grüße ✓' } });
+  const wire = (text: string, coding: 'utf8' | 'latin1') => Buffer.from(text, coding).toString('latin1');
+  const asUtf8 = { ...request.headers, 'x-amz-meta-a': wire('Grüße ✓', 'utf8') };
+  expect(await verify({ ...request, headers: asUtf8 })).toMatchObject({ accessKeyId: 'key' });
+  const other = await signed({ headers: { 'x-amz-meta-a': 'Grüße' } });
+  const asLatin = { ...other.headers, 'x-amz-meta-a': wire('Grüße', 'latin1') };
+  expect(await verify({ ...other, headers: asLatin })).toMatchObject({ accessKeyId: 'key' });
+  const changed = { ...request.headers, 'x-amz-meta-a': wire('Grüsse ✓', 'utf8') };
+  await expect(verify({ ...request, headers: changed })).rejects.toMatchObject({ code: 'SignatureDoesNotMatch' });
+});
+
 describe('a request that is signed with version 4', () => {
   const WISHES: Record<string, Wish> = {
     'as it is': {},
