@@ -17,7 +17,7 @@ import { engineConformance } from './engine-conformance.ts';
 // versitygw's folders: a condition is looked at before the write, not with it
 engineConformance(startVersitygw, 'versitygw', { atomicConditions: false });
 engineConformance(startMinio, 'MinIO', {});
-engineConformance(startSeaweedfs, 'SeaweedFS', { listsByFolder: true });
+engineConformance(startSeaweedfs, 'SeaweedFS', {});
 
 const engines: [name: string, start: () => Promise<Engine>][] = [
   ['versitygw', startVersitygw],

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ACCESS_KEY, type Engine, freePort, type Place, placeOf, SECRET_KEY, startEngine } from './engines.ts';
 import { goProgram } from './go-programs.ts';
@@ -30,7 +30,9 @@ export async function startSeaweedfs(): Promise<Engine> {
     '-ip=127.0.0.1',
     '-master.volumeSizeLimitMB=256',
     '-volume.max=64',
-    ...(await faceOf(place)),
+    '-s3',
+    `-s3.port=${new URL(place.endpoint).port}`,
+    `-s3.config=${await identitiesIn(place)}`,
     ...ports,
   ];
   return startEngine('seaweedfs', await weedProgram(), args, process.env, place, () => canWrite(master, place));
@@ -42,12 +44,11 @@ export interface SeaweedfsCluster extends Engine {
   volumes: Engine[];
 }
 
-/** Master, three volume servers, and a filer with S3; `replication=001`: "replicate once on the same rack". */
+/** Master, three volume servers, filer, S3; `replication=001`: "replicate once on the same rack". */
 export async function startSeaweedfsCluster(): Promise<SeaweedfsCluster> {
   const program = await weedProgram();
   const ends: (() => Promise<void>)[] = [];
   const start = async (name: string, place: Place, args: string[], isReady: () => Promise<boolean>) => {
-    await mkdir(place.data, { recursive: true });
     const engine = await startEngine(`seaweedfs ${name}`, program, [name, ...args], process.env, place, isReady);
     ends.push(engine.close);
     return engine;
@@ -67,12 +68,15 @@ export async function startSeaweedfsCluster(): Promise<SeaweedfsCluster> {
       const args = [...flags(ports), `-dir=${place.data}`, '-max=64', `-mserver=${masterAt}`];
       volumes.push(await start('volume', place, args, () => isOk(`${place.endpoint}/status`)));
     }
-    const face = await placeOf();
-    const [ports] = await ownPlace();
-    const args = [...flags(ports), `-master=${masterAt}`, `-defaultStoreDir=${face.data}`, ...(await faceOf(face))];
-    const grpc = `-s3.port.grpc=${await freePort()}`;
-    const filer = await start('filer', face, [...args, grpc], () => canWrite(master.port, face));
-    return Object.assign(filer, { volumes, close });
+    const [filer, filerPlace] = await ownPlace();
+    const args = [...flags(filer), `-master=${masterAt}`, `-defaultStoreDir=${filerPlace.data}`];
+    await start('filer', filerPlace, args, () => isOk(`${filerPlace.endpoint}/`));
+    const [face, facePlace] = await ownPlace();
+    const filerAt = `-filer=127.0.0.1:${filer.port}.${filer.grpc}`;
+    const own = ['-ip.bind=127.0.0.1', `-port=${face.port}`, `-port.grpc=${face.grpc}`];
+    const config = `-config=${await identitiesIn(facePlace)}`;
+    const s3 = await start('s3', facePlace, [...own, filerAt, config], () => canWrite(master.port, facePlace));
+    return Object.assign(s3, { volumes, close });
   } catch (error) {
     await close();
     throw error;
@@ -91,13 +95,13 @@ async function ownPlace(): Promise<[Ports, Place]> {
 
 const flags = ({ port, grpc }: Ports) => ['-ip=127.0.0.1', `-port=${port}`, `-port.grpc=${grpc}`];
 
-/** Flags of its S3 side, and the one who may use it. */
-async function faceOf({ data, endpoint }: Place): Promise<string[]> {
-  const identities = join(data, 's3.json');
+/** A file that says who may use its S3 side. */
+async function identitiesIn({ data }: Place): Promise<string> {
+  const path = join(data, 's3.json');
   const credentials = [{ accessKey: ACCESS_KEY, secretKey: SECRET_KEY }];
   const actions = ['Admin', 'Read', 'Write', 'List', 'Tagging'];
-  await writeFile(identities, JSON.stringify({ identities: [{ name: 'larder', credentials, actions }] }));
-  return ['-s3', `-s3.port=${new URL(endpoint).port}`, `-s3.config=${identities}`];
+  await writeFile(path, JSON.stringify({ identities: [{ name: 'larder', credentials, actions }] }));
+  return path;
 }
 
 /** Its S3 port answers long before there is a volume to write to. */
