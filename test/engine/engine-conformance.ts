@@ -6,7 +6,7 @@ import { CREDENTIALS, type Engine, makeBucket } from '../support/engines.ts';
 export function engineConformance(
   start: () => Promise<Engine>,
   name: string,
-  options: Parameters<typeof objectStoreConformance>[2],
+  options?: Parameters<typeof objectStoreConformance>[2],
 ): void {
   const open = async () => {
     const engine = await start();

@@ -10,7 +10,7 @@ import { CREDENTIALS, makeBucket } from '../support/engines.ts';
 import { type SeaweedfsCluster, startSeaweedfsCluster } from '../support/seaweedfs.ts';
 import { engineConformance } from './engine-conformance.ts';
 
-engineConformance(startSeaweedfsCluster, 'a cluster of SeaweedFS', {});
+engineConformance(startSeaweedfsCluster, 'a cluster of SeaweedFS');
 
 const WRITERS = 8;
 /** Tries of one write, and milliseconds between two. */
