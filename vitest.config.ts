@@ -27,6 +27,17 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      // the tests of S3 as they stand, over an engine
+      {
+        test: {
+          name: 'engine-s3',
+          include: ['test/services/s3/{access,checksums,forms,lists,objects,uploads}.test.ts'],
+          globalSetup: 'test/engine/s3-setup.ts',
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
       {
         test: {
           name: 'clients',

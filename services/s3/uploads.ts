@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { type ByteRange, lengthOf } from '../../shared/model/byte-range.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import { type Asked, field, param, sendEmpty, sendXml } from './asked.ts';
@@ -115,7 +116,9 @@ async function copyPart(asked: Asked, upload: Entry, id: string, number: number)
   const body = await openObject(context.blobs, source, range);
   // what is copied is measured like what is sent: its ETag is that of these bytes
   const headers = { 'content-length': String(range ? lengthOf(range) : source.size) };
-  const req = Object.assign(body, { headers, complete: true }) as unknown as Asked['req'];
+  // a stream of its own: an engine's answer that is told that it is complete ends where it stands
+  const copied = Readable.from(body, { objectMode: false, highWaterMark: 1 << 20 });
+  const req = Object.assign(copied, { headers, complete: true }) as unknown as Asked['req'];
   const options = { mostBytes: context.config.putBytes, byDefault: checksumOf(upload).algorithm };
   const received = await receive({ ...asked, payload: { kind: 'unsigned' }, req }, options).finally(() =>
     body.destroy(),

@@ -1,7 +1,7 @@
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { type PresignOptions, presignUrl } from '../../shared/storage/sigv4.ts';
 import { ACCESS_KEY, SECRET_KEY, startVersitygw } from '../support/engines.ts';
-import { startSeaweedfs, weedProgram } from '../support/seaweedfs.ts';
+import { startSeaweedfs } from '../support/seaweedfs.ts';
 import { larder as command, spawnLarder } from '../support/spawn-larder.ts';
 
 export const BUCKET = 'bench';
@@ -26,14 +26,11 @@ interface Running {
 }
 
 /**
- * Larder, versitygw and, where it is on the PATH, SeaweedFS. Larder syncs what it acknowledges; versitygw syncs nothing,
+ * Larder, versitygw and SeaweedFS. Larder syncs what it acknowledges; versitygw syncs nothing,
  * SeaweedFS only when its `-fsync` rule says so, which it does not by default.
  */
 export async function startMeasured(folder: string): Promise<Measured[]> {
-  const running = [await startLarder(folder), await startVersity()];
-  const weed = weedProgram();
-  if (weed) running.push(await startWeed(weed));
-  else process.stderr.write('weed is not on the PATH: measured without SeaweedFS\n');
+  const running = [await startLarder(folder), await startVersity(), await startWeed()];
   return Promise.all(running.map(ready));
 }
 
@@ -66,8 +63,8 @@ async function startVersity(): Promise<Running> {
   return { name: 'versitygw', pid: engine.pid, endpoint: engine.endpoint, ...keys, stop: () => engine.close() };
 }
 
-async function startWeed(program: string): Promise<Running> {
-  const engine = await startSeaweedfs(program);
+async function startWeed(): Promise<Running> {
+  const engine = await startSeaweedfs();
   const keys = { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY };
   return { name: 'SeaweedFS', pid: engine.pid, endpoint: engine.endpoint, ...keys, stop: () => engine.close() };
 }

@@ -1,20 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { PackageIndex } from '../support/package-index.ts';
-import { buildWheel } from '../support/wheels.ts';
+import { pypiSample } from './pypi-sample.ts';
 import { serviceConformance } from './service.ts';
 
-serviceConformance('pypi', (origin) => {
-  const index = new PackageIndex(origin);
-  const files = ['1.0', '2.0'].map((version) => {
-    const wheel = index.offer(buildWheel({ name: 'sample', version, files: { 'data.bin': randomBytes(300_000) } }));
-    const path = `/files/pypi/sample/${wheel.filename}`;
-    return { path, originPath: `/files/${wheel.filename}`, bytes: wheel.bytes };
-  });
-  return {
-    env: { LARDER_PYPI_ORIGINS: JSON.stringify([{ name: 'pypi', url: index.url }]) },
-    files: [files[0]!, files[1]!],
-    page: { path: '/simple/sample/', originPath: '/simple/sample/' },
-    absent: '/simple/nobody-has-this/',
-    item: { python: { packages: ['sample==1.0'], lock: true } },
-  };
-});
+serviceConformance('pypi', pypiSample);

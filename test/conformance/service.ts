@@ -30,6 +30,20 @@ export interface ServiceSample {
   item: object;
 }
 
+/** Where services under test keep what they have. */
+export interface Stores {
+  /** A store of its own, empty: as `LARDER_STORE` says it. */
+  location(name: string): string;
+  /** What a Larder has to know beside that. */
+  env: Record<string, string>;
+  close(): Promise<void>;
+}
+
+async function foldersForStores(): Promise<Stores> {
+  const { path, remove } = await temporaryFolder();
+  return { location: (name) => join(path, name), env: {}, close: remove };
+}
+
 const KINDS = Object.keys({
   'bad-request': 0,
   unauthorized: 0,
@@ -49,9 +63,17 @@ const KINDS = Object.keys({
   internal: 0,
 } satisfies Record<Kind, 0>) as Kind[];
 
-/** What must hold for every service, whatever it speaks. */
-export function serviceConformance(name: string, sampleOn: (origin: OriginServer) => ServiceSample): void {
+/**
+ * What must hold for every service, whatever it speaks and wherever its store lies.
+ * @param storesIn a folder for each, when unset
+ */
+export function serviceConformance(
+  name: string,
+  sampleOn: (origin: OriginServer) => ServiceSample,
+  storesIn: () => Promise<Stores> = foldersForStores,
+): void {
   describe(`${name} as a service`, () => {
+    let stores: Stores;
     let folder: { path: string; remove(): Promise<void> };
     let origin: OriginServer;
     let sample: ServiceSample;
@@ -59,14 +81,17 @@ export function serviceConformance(name: string, sampleOn: (origin: OriginServer
 
     beforeAll(async () => {
       folder = await temporaryFolder();
+      stores = await storesIn();
       origin = await startOriginServer();
-      sample = sampleOn(origin);
-      server = await spawnLarder({ store: join(folder.path, 'connected'), env: sample.env });
+      const { env, ...found } = sampleOn(origin);
+      sample = { ...found, env: { ...env, ...stores.env } };
+      server = await spawnLarder({ store: stores.location('connected'), env: sample.env });
     });
 
     afterAll(async () => {
       await server?.stop();
       await origin?.close();
+      await stores?.close();
       await folder?.remove();
     });
 
@@ -162,19 +187,16 @@ export function serviceConformance(name: string, sampleOn: (origin: OriginServer
         `format: larder-manifest/1\nname: conformance\nitems: [${JSON.stringify(sample.item)}]\n`,
       );
       const bundle = join(folder.path, 'bundle');
-      expect(
-        await larder(['bundle', 'create', manifest, bundle, '--store', join(folder.path, 'connected')], {
-          env: sample.env,
-        }),
-      ).toMatchObject({ code: 0 });
-      expect(await larder(['bundle', 'import', bundle, '--store', join(folder.path, 'site')])).toMatchObject({
+      const [connected, behindGap] = [stores.location('connected'), stores.location('site')];
+      const { env } = sample;
+      expect(await larder(['bundle', 'create', manifest, bundle, '--store', connected], { env })).toMatchObject({
+        code: 0,
+      });
+      expect(await larder(['bundle', 'import', bundle, '--store', behindGap], { env: stores.env })).toMatchObject({
         code: 0,
       });
       const before = origin.calls().length;
-      const site = await spawnLarder({
-        store: join(folder.path, 'site'),
-        env: { ...sample.env, AIRGAPPED_MODE: 'true' },
-      });
+      const site = await spawnLarder({ store: behindGap, env: { ...env, AIRGAPPED_MODE: 'true' } });
       const [file] = sample.files;
       expect((await bytesOf(await fetch(site.urls[name] + file.path))).equals(file.bytes)).toBe(true);
       expect((await fetch(site.urls[name] + sample.page.path)).status).toBe(200);

@@ -1,16 +1,19 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { TEST_CACHE } from './python-clients.ts';
-
-const run = promisify(execFile);
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { goProgram } from './go-programs.ts';
 
 export const ACCESS_KEY = 'larder-test';
 export const SECRET_KEY = 'larder-test-secret';
+
+/** For what takes both at once. */
+export const CREDENTIALS = { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY };
+/** For a Larder whose store is a bucket of an engine. */
+export const STORE_KEYS = { LARDER_STORE_ACCESS_KEY: ACCESS_KEY, LARDER_STORE_SECRET_KEY: SECRET_KEY };
 
 /** A real S3 engine on loopback. */
 export interface Engine {
@@ -25,31 +28,16 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-const MODULES = {
-  versitygw: 'github.com/versity/versitygw/cmd/versitygw@v1.7.0',
-  // no longer maintained, and so only a second opinion; the last source that there is
-  minio: 'github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c',
-};
-
-/** A program built once with the Go toolchain, kept in the cache. */
-async function built(name: keyof typeof MODULES): Promise<string> {
-  const folder = join(TEST_CACHE, 'engines');
-  const program = join(folder, name);
-  if (
-    await access(program).then(
-      () => true,
-      () => false,
-    )
-  )
-    return program;
-  await mkdir(folder, { recursive: true });
-  const env = { ...process.env, GOBIN: folder, GOFLAGS: '-buildvcs=false' };
-  await run('go', ['install', MODULES[name]], { env, timeout: 1_500_000, maxBuffer: 64 << 20 });
-  return program;
+/** Makes a bucket. @returns where a store in it lies, as `LARDER_STORE` says it */
+export async function makeBucket({ endpoint }: Engine, name: string): Promise<string> {
+  const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials: CREDENTIALS });
+  await client.send(new CreateBucketCommand({ Bucket: name }));
+  client.destroy();
+  return `s3://${name}/larder?endpoint=${endpoint}`;
 }
 
 /** versitygw itself: an engine, and a suite of tests for others. */
-export const versitygwProgram = () => built('versitygw');
+export const versitygwProgram = () => goProgram('versitygw');
 
 /** versitygw over a folder of plain files. */
 export async function startVersitygw(): Promise<Engine> {
@@ -71,7 +59,7 @@ export async function startMinio(): Promise<Engine> {
   };
   return startEngine(
     'minio',
-    await built('minio'),
+    await goProgram('minio'),
     ['server', '--quiet', '--address', place.address, place.data],
     env,
     place,
@@ -109,6 +97,7 @@ export async function startEngine(
       if (child.exitCode !== null) break;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
+    child.kill('SIGKILL');
     throw new Error(`${name} did not start: ${words}`);
   };
   let child = await start();

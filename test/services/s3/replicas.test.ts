@@ -10,6 +10,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { giveUpOld } from '../../../services/s3/upload-sweep.ts';
 import { temporaryFolder } from '../../support/bundles.ts';
 import { type Site, startSite } from './support.ts';
 
@@ -100,6 +101,27 @@ describe('two processes over one store', () => {
     );
     expect(told.toSorted()).toEqual([200, 412]);
     expect(await text(sites[0], Key)).toBe(`upload ${told.indexOf(200)}`);
+  });
+
+  test('a part that comes to one while its upload ends at the other is swept an hour later, and no other part', async () => {
+    const [{ s3, larder }] = sites;
+    const context = larder.context('s3') as Parameters<typeof giveUpOld>[0];
+    const begun = async (Key: string) => {
+      const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key }));
+      const { ETag } = await s3.send(new UploadPartCommand({ Bucket, Key, UploadId, PartNumber: 1, Body: 'part' }));
+      return { UploadId, ETag, parts: () => context.catalog.list(`part/${UploadId}/`) };
+    };
+    const [ended, live] = [await begun('ended'), await begun('live')];
+    const [late] = await ended.parts();
+    const MultipartUpload = { Parts: [{ PartNumber: 1, ETag: ended.ETag }] };
+    const upload = { Bucket, Key: 'ended', UploadId: ended.UploadId, MultipartUpload };
+    await sites[1].s3.send(new CompleteMultipartUploadCommand(upload));
+    expect(await ended.parts()).toEqual([]);
+    await context.catalog.put(late!);
+    await giveUpOld(context);
+    expect(await ended.parts()).toHaveLength(1);
+    await giveUpOld({ ...context, now: () => Date.now() + 2 * 3_600_000 });
+    expect([await ended.parts(), await live.parts()].map(({ length }) => length)).toEqual([0, 1]);
   });
 
   test('tags that are set while the object is replaced never bring the old one back', async () => {
