@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { presignUrl } from '../../shared/storage/sigv4.ts';
 import { ACCESS_KEY, type Engine, SECRET_KEY, startVersitygw } from '../support/engines.ts';
-import { startSeaweedfs, weedProgram } from '../support/seaweedfs.ts';
+import { startSeaweedfs } from '../support/seaweedfs.ts';
 import { larder as command, type SpawnedLarder, spawnLarder } from '../support/spawn-larder.ts';
 import { bytesPerSecond, median, requestsPerSecond } from './measure.ts';
 import { startProxyNginx } from './nginx.ts';
@@ -20,10 +20,8 @@ const SECONDS = 4;
 
 /** A blob on an engine: streamed by Larder beside nginx that proxies the same object, and redirected to. */
 export async function benchEngineDelivery(): Promise<Row[]> {
-  const weed = weedProgram();
-  if (!weed) process.stderr.write('weed is not on the PATH: measured without SeaweedFS\n');
   const rows: Row[] = [];
-  for (const start of [startVersitygw, ...(weed ? [() => startSeaweedfs(weed)] : [])]) {
+  for (const start of [startVersitygw, startSeaweedfs]) {
     const engine = await start();
     const folder = await mkdtemp(join(tmpdir(), 'larder-bench-'));
     try {

@@ -5,13 +5,12 @@ import { ACCESS_KEY, type Engine, SECRET_KEY, startVersitygw } from '../support/
 import { startLarder, type TestLarder } from '../support/larder.ts';
 import { notes } from '../support/notes-service.ts';
 import { type OriginServer, startOriginServer } from '../support/origin-server.ts';
-import { startSeaweedfs, weedProgram } from '../support/seaweedfs.ts';
+import { startSeaweedfs } from '../support/seaweedfs.ts';
 
 const BYTES = randomBytes(30_000_000);
-const weed = weedProgram();
 const engines: [name: string, start: () => Promise<Engine>][] = [
   ['versitygw', startVersitygw],
-  ...(weed ? [['SeaweedFS', () => startSeaweedfs(weed)] as [string, () => Promise<Engine>]] : []),
+  ['SeaweedFS', startSeaweedfs],
 ];
 
 describe.each(engines)('blobs on %s', (_name, start) => {
