@@ -1,4 +1,4 @@
-import type { BigIntStats } from 'node:fs';
+import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { type ByteRange, lengthOf } from '../model/byte-range.ts';
@@ -66,6 +66,16 @@ export async function synced(file: FileHandle): Promise<ObjectStat> {
   await file.utimes(milliseconds / 1000, milliseconds / 1000);
   await file.sync();
   return statOf(await file.stat({ bigint: true }));
+}
+
+/** The same for one that lies there; a link is not followed. */
+export async function syncedFile(path: string): Promise<ObjectStat> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    return await synced(file);
+  } finally {
+    await file.close();
+  }
 }
 
 /**

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type ByteRange, lengthOf } from '../model/byte-range.ts';
 import { fromSystemError, MirrorError } from '../model/errors.ts';
-import { absentOr, CHUNK, isTaken, readSmall, statOf, synced, syncFolder, writeSynced } from './disk-files.ts';
+import { absentOr, CHUNK, isTaken, readSmall, statOf, syncedFile, syncFolder, writeSynced } from './disk-files.ts';
 import { DiskLock } from './disk-lock.ts';
 import { type Walked, walk } from './disk-walk.ts';
 import { FileBody } from './file-body.ts';
@@ -231,15 +231,6 @@ export class DiskStore implements ObjectStore {
     }
     this.#folders.add(folder);
     return true;
-  }
-}
-
-async function syncedFile(path: string): Promise<ObjectStat> {
-  const file = await open(path, READ);
-  try {
-    return await synced(file);
-  } finally {
-    await file.close();
   }
 }
 
