@@ -47,7 +47,8 @@ export async function goProgram(name: keyof typeof PROGRAMS): Promise<string> {
   const module = join(folder, `${name}-module`);
   await mkdir(module, { recursive: true });
   const replaced = Object.entries(source.replace ?? {}).map(([from, to]) => `replace ${from} => ${to}`);
-  const lines = ['module larder.test/program', `require ${source.module} ${source.version}`, ...replaced];
+  // a go.mod without its `go` line is read as an old one, whose modules choose other versions
+  const lines = ['module larder.test/program', 'go 1.25', `require ${source.module} ${source.version}`, ...replaced];
   await writeFile(join(module, 'go.mod'), `${lines.join('\n\n')}\n`);
   const env = { ...process.env, GOFLAGS: '-buildvcs=false -mod=mod' };
   // two that build at once each have a file of their own
