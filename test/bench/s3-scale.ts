@@ -23,10 +23,21 @@ const TRANSFERS = 64;
 
 /** What grows: lists of many keys, a copy of something large, many large transfers side by side. */
 export async function benchS3Scale(): Promise<Row[]> {
+  return [
+    ...(await overStore(fillBucket, lists)),
+    ...(await overStore(async () => undefined, transfers)),
+    ...(await overStore(async () => undefined, largeCopy)),
+  ];
+}
+
+async function overStore(
+  fill: (store: string) => Promise<void>,
+  measure: (larder: Measured, folder: string) => Promise<Row[]>,
+): Promise<Row[]> {
   const folder = await mkdtemp(join(tmpdir(), 'larder-bench-'));
-  const larder = await startLarderOver(folder, fillBucket);
+  const larder = await startLarderOver(folder, fill);
   try {
-    return [...(await lists(larder)), ...(await transfers(larder, folder)), await largeCopy(larder)];
+    return await measure(larder, folder);
   } finally {
     await larder.stop();
     await rm(folder, { recursive: true, force: true });
@@ -111,7 +122,10 @@ async function curl(...args: string[]): Promise<void> {
 }
 
 /** An object of ten parts of 1 GB, each of them a copy itself. */
-async function largeCopy({ client }: Measured): Promise<Row> {
+async function largeCopy(larder: Measured, folder: string): Promise<Row[]> {
+  const { client } = larder;
+  await writeLayer(join(folder, 'large'), SIZE);
+  await curl('-T', join(folder, 'large'), larder.presigned('PUT', 'large'));
   const [Bucket, Key] = [BUCKET, 'ten'];
   const { UploadId } = await client.send(new CreateMultipartUploadCommand({ Bucket, Key }));
   const Parts: { PartNumber: number; ETag: string | undefined }[] = [];
@@ -129,5 +143,5 @@ async function largeCopy({ client }: Measured): Promise<Row> {
   }
   const took = median(times);
   const what = 'copy of an object of 10 GB (median of 9)';
-  return { what, ours: `${took.toFixed(1)} ms`, peer: '', wanted: '≤ 50 ms', met: took <= 50 };
+  return [{ what, ours: `${took.toFixed(1)} ms`, peer: '', wanted: '≤ 50 ms', met: took <= 50 }];
 }
