@@ -18,7 +18,7 @@ import { BUCKET, type Measured, startLarderOver } from './s3-engines.ts';
 import type { Row } from './table.ts';
 
 const KEYS = 100_000;
-const SIZE = Number(process.env.BENCH_BYTES ?? 1_000_000_000);
+const SIZE = 1_000_000_000;
 const TRANSFERS = 64;
 
 /** What grows: lists of many keys, a copy of something large, many large transfers side by side. */
