@@ -314,7 +314,8 @@ describe('a connection', () => {
     const closed = new Promise((resolve) => socket.once('close', resolve));
     socket.on('error', () => undefined);
     socket.write(wire.signed(put({ payload: 'UNSIGNED-PAYLOAD', headers: { 'content-length': '1000000' } })).head);
-    socket.write(Buffer.alloc(1000));
+    // more than what waits in memory
+    socket.write(Buffer.alloc(200_000));
     await expect.poll(spool).toHaveLength(1);
     unsubscribe('http.server.request.start', see);
     const { server, request } = seen.find(({ request: { url } }) => url === `/${Bucket}/new`)!;
