@@ -3,6 +3,7 @@ import { readBody } from '../../shared/http/read-body.ts';
 import { isKind } from '../../shared/model/errors.ts';
 import { type Asked, field } from './asked.ts';
 import { ALGORITHMS, fieldOf, isValue, startChecksum } from './body/checksums.ts';
+import { badMd5, badSha256 } from './body/mismatch.ts';
 import { S3Error } from './errors.ts';
 
 const MOST_DOCUMENT = 4 << 20;
@@ -22,12 +23,7 @@ export async function readDocument(asked: Asked, mostBytes = MOST_DOCUMENT): Pro
   });
   const said = field(asked, 'content-md5');
   if (said !== undefined) checkMd5(bytes, said);
-  if (payload.kind === 'signed' && createHash('sha256').update(bytes).digest('hex') !== payload.sha256)
-    throw new S3Error(
-      'bad-request',
-      'XAmzContentSHA256Mismatch',
-      "The provided 'x-amz-content-sha256' header does not match what was computed.",
-    );
+  if (payload.kind === 'signed') checkSha256(bytes, payload.sha256);
   return bytes;
 }
 
@@ -42,8 +38,13 @@ function checkMd5(bytes: Buffer, said: string): void {
     throw new S3Error('bad-request', 'InvalidDigest', 'The Content-Md5 you specified is not valid.', {
       extra: { 'Content-MD5': said.slice(0, 100) },
     });
-  if (createHash('md5').update(bytes).digest('base64') !== said)
-    throw new S3Error('bad-request', 'BadDigest', 'The Content-MD5 you specified did not match what we received.');
+  const [found, wanted] = [createHash('md5').update(bytes).digest('hex'), Buffer.from(said, 'base64').toString('hex')];
+  if (found !== wanted) throw badMd5(found, wanted);
+}
+
+function checkSha256(bytes: Buffer, wanted: string): void {
+  const found = createHash('sha256').update(bytes).digest('hex');
+  if (found !== wanted) throw badSha256(undefined, { found, wanted });
 }
 
 /** The checksum that a field says of a document; not for a completion, where it is the object's. Throws `BadDigest`. */
