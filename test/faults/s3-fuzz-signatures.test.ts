@@ -8,6 +8,7 @@ import { type RequestToVerify, verifyRequest } from '../../services/s3/auth/veri
 import { S3Error } from '../../services/s3/errors.ts';
 import { encodePath, encodeRfc3986 } from '../../shared/storage/sigv4.ts';
 import { type Dice, FUZZ_TIMEOUT, fuzz } from '../support/fuzz.ts';
+import { Sha256 } from '../support/signer-sha256.ts';
 
 vi.setConfig({ testTimeout: FUZZ_TIMEOUT });
 
@@ -15,20 +16,6 @@ const NOW = Date.parse('2026-11-24T12:00:00Z');
 const SECRET = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';
 const KEYS = ['key', 'AKIA/with/slashes', 'k'.repeat(2048)];
 const VISIBLE = [...'abcXYZ0189-._~/+%&=?#;:\'"<>()*!$@^|[]{}`'];
-
-class Sha256 {
-  readonly #hash;
-  constructor(secret?: unknown) {
-    this.#hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret as Buffer);
-  }
-  update(bytes: Uint8Array | string): void {
-    this.#hash.update(bytes);
-  }
-  async digest(): Promise<Uint8Array> {
-    return this.#hash.digest();
-  }
-  reset(): void {}
-}
 
 const secretOf = async (id: string) => (KEYS.includes(id) ? SECRET : undefined);
 

@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { type IncomingMessage, request as overHttp } from 'node:http';
@@ -6,6 +6,7 @@ import { request as overHttps } from 'node:https';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { SignatureV4 } from '@smithy/signature-v4';
+import { Sha256 } from './signer-sha256.ts';
 
 export interface TritonCredentials {
   accessKeyId: string;
@@ -18,20 +19,6 @@ export interface TritonCredentials {
 /** What must have a port, and paths of these characters: others are taken for a bucket of AWS. */
 const ADDRESS = /^s3:\/\/(https?):\/\/([0-9a-zA-Z\-.]+):([0-9]+)\/([0-9a-z.-]+)((?:\/[0-9a-zA-Z.\-_]+)*)\/*$/;
 const NOTHING = createHash('sha256').digest('hex');
-
-class Sha256 {
-  readonly #hash;
-  constructor(secret?: unknown) {
-    this.#hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret as Buffer);
-  }
-  update(bytes: Uint8Array | string): void {
-    this.#hash.update(bytes);
-  }
-  async digest(): Promise<Uint8Array> {
-    return this.#hash.digest();
-  }
-  reset(): void {}
-}
 
 /**
  * Triton's file system over S3, request by request in the order in which its source makes them: the server itself is of

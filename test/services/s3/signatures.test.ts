@@ -3,25 +3,12 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import { describe, expect, test } from 'vitest';
 import { isPresignedV2, verifyPresignedV2 } from '../../../services/s3/auth/sigv2.ts';
 import { type RequestToVerify, verifyRequest } from '../../../services/s3/auth/verify.ts';
+import { Sha256 } from '../../support/signer-sha256.ts';
 
 const NOW = Date.parse('2026-11-24T12:00:00Z');
 const SECRET = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';
 /** As MLIS has them: longer than what most servers take, and with slashes. */
 const LONG = `AKIA/${'x'.repeat(2048)}`;
-
-class Sha256 {
-  readonly #hash;
-  constructor(secret?: unknown) {
-    this.#hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret as Buffer);
-  }
-  update(bytes: Uint8Array | string): void {
-    this.#hash.update(bytes);
-  }
-  async digest(): Promise<Uint8Array> {
-    return this.#hash.digest();
-  }
-  reset(): void {}
-}
 
 interface Wish {
   method?: string;
