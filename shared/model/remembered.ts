@@ -1,6 +1,9 @@
+/** Characters; keys of 2 KB and more are real. */
+const LONGEST = 4096;
+
 /**
  * A function of a text whose answers are remembered, for texts that come again and again: what a key's scope says, which
- * fields a client signs. Forgets all when there are too many, so that nobody can fill it.
+ * fields a client signs. Forgets all when there are too many, and keeps no long ones, so that nobody can fill it.
  */
 export function remembered<T>(work: (text: string) => T, most = 1000): (text: string) => T {
   const known = new Map<string, T>();
@@ -8,6 +11,7 @@ export function remembered<T>(work: (text: string) => T, most = 1000): (text: st
     const held = known.get(text);
     if (held !== undefined) return held;
     const found = work(text);
+    if (text.length > LONGEST) return found;
     if (known.size >= most) known.clear();
     known.set(text, found);
     return found;

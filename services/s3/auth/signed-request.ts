@@ -136,32 +136,27 @@ const namesIn = remembered((signed) => signed.toLowerCase().split(';'));
 
 /** `<access key>/20261124/us-east-1/s3/aws4_request`. Keys may have slashes of their own: it is read from behind. */
 export function scopeOf(credential: string, failed: (message: string) => S3Error): Scope {
-  const known = scopes.get(credential);
-  if (known) return known;
-  const found = readScope(credential, failed);
-  if (scopes.size >= MOST_SCOPES) scopes.clear();
-  scopes.set(credential, found);
+  const found = readScope(credential);
+  if (typeof found === 'string') throw failed(found);
   return found;
 }
 
 type Scope = Pick<SignedRequest, 'accessKeyId' | 'date' | 'region' | 'service' | 'scope'>;
-/** A key's scope is the same all day. */
-const scopes = new Map<string, Scope>();
-const MOST_SCOPES = 1000;
 
-function readScope(credential: string, failed: (message: string) => S3Error): Scope {
+/** A key's scope is the same all day; or what is wrong with it. */
+const readScope = remembered((credential): Scope | string => {
   const parts = credential.split('/');
   const [date = '', region = '', service = '', end = ''] = parts.slice(-4);
   const accessKeyId = parts.slice(0, -4).join('/');
   if (parts.length < 5 || accessKeyId === '')
-    throw failed('the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".');
+    return 'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".';
   const shown = (text: string) => JSON.stringify(text.slice(0, 40));
-  if (end !== 'aws4_request') throw failed(`incorrect terminal ${shown(end)}. This endpoint uses "aws4_request".`);
-  if (service !== 's3') throw failed(`incorrect service ${shown(service)}. This endpoint belongs to "s3".`);
+  if (end !== 'aws4_request') return `incorrect terminal ${shown(end)}. This endpoint uses "aws4_request".`;
+  if (service !== 's3') return `incorrect service ${shown(service)}. This endpoint belongs to "s3".`;
   if (!/^\d{8}$/.test(date))
-    throw failed(`incorrect date format ${shown(date)}. This date in the credential must be in the format "yyyyMMdd".`);
+    return `incorrect date format ${shown(date)}. This date in the credential must be in the format "yyyyMMdd".`;
   return { accessKeyId, date, region, service, scope: [date, region, service, end].join('/') };
-}
+});
 
 export function queryValue(query: Query, name: string): string | undefined {
   return query.find(([key]) => key === name)?.[1];
