@@ -23,7 +23,6 @@ export const isVersion = (text: string) => VERSION.test(text);
 /** A file's path in its version: relative, no way out, no empty segments. */
 export function isFilePath(path: string): boolean {
   if (path.length === 0 || path.length > 1024 || !path.isWellFormed()) return false;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
   if (/[\0-\x1f\x7f\\]/.test(path)) return false;
   return path.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..');
 }
