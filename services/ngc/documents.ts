@@ -5,7 +5,7 @@ import type { Ref } from '../../shared/model/ref.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { Artifact, ArtifactVersion } from './artifact.ts';
 import type { NgcConfig } from './config.ts';
-import { artifactKey, fileKey, WORDS } from './keys.ts';
+import { artifactKey, fileKey, filesKey, WORDS } from './keys.ts';
 import { isLocal, own, placeOf, Refs, type VersionFile } from './refs.ts';
 import { parseFileList, parseVersion, type VersionInfo } from './version-documents.ts';
 
@@ -44,9 +44,11 @@ export class Documents {
 
   /** `{"modelFiles":[…]}` */
   async files(of: ArtifactVersion): Promise<Document> {
-    // what a version says of itself decides whether its list of files is the last word
-    const { settled } = await this.#version(of);
-    return this.#read(this.refs.files(of, settled));
+    const { document, settled } = await this.#version(of);
+    // a list from before the version was complete is not its last word
+    const held = await this.#context.catalog.get(filesKey(of));
+    const isEarlier = held !== undefined && held.checkedAt < document.entry.storedAt;
+    return this.#read(this.refs.files(of, settled && !isEarlier));
   }
 
   async parsedVersion(of: ArtifactVersion): Promise<VersionInfo> {

@@ -56,6 +56,11 @@ function authOf(config: NgcConfig, key: string | undefined, shared: { ca: string
     credentials: key === undefined ? undefined : { username: '$oauthtoken', password: key },
     credentialHosts: [host],
     absent: [],
+    refusal: ({ status }, ref) => {
+      if (status >= 500 || status === 429) return undefined;
+      const message = `${host} gives this mirror no token for its key (${status}); see ngc.apiKey and ngc.org`;
+      return new MirrorError('upstream-denied', ref.subject, message, { originStatus: 401 });
+    },
   };
 }
 
