@@ -1,11 +1,17 @@
+import type { Digest } from '../../shared/model/digest.ts';
+import type { Entry } from '../../shared/model/entry.ts';
 import type { Context } from '../../shared/service/service.ts';
-import { type Artifact, type ArtifactKind, idOf, parseId } from './artifact.ts';
-import { SUMMARY, type Summary } from './keys.ts';
+import { ARTIFACT_KINDS, type Artifact, type ArtifactKind, idOf } from './artifact.ts';
+import { type HeldVersions, HeldVersionsOf } from './held-versions.ts';
+import { SUMMARY, type Summary, versionKey, WORDS } from './keys.ts';
+import { isLocal } from './refs.ts';
+import { summaryOf } from './summary.ts';
 
 /** Milliseconds for which lists do not look again although names changed: a busy mirror changes some all the time. */
 const TRUSTED = 1000;
+const MOST_DOCUMENT = 64 << 20;
 
-/** A model or a resource that is held, ready to be searched. */
+/** A model or a resource of which a version is held, ready to be searched. */
 export interface Listed extends Summary {
   artifact: Artifact;
   /** `nvidia/tao/ocrnet`. */
@@ -16,25 +22,21 @@ export interface Listed extends Summary {
   text: string;
 }
 
-/** What of a kind is held, in memory: summaries stand in the index of names, no document is read for them. */
-export class HeldIndex {
-  readonly #context: Pick<Context<unknown>, 'catalog' | 'now'>;
-  readonly #kinds = new Map<ArtifactKind, { list: Listed[]; generation: number; at: number }>();
-  readonly #reading = new Map<ArtifactKind, Promise<Listed[]>>();
+type Place = Pick<Context<unknown>, 'catalog' | 'blobs' | 'now'>;
 
-  constructor(context: Pick<Context<unknown>, 'catalog' | 'now'>) {
-    this.#context = context;
+/** What is held, in memory: summaries stand in the index of names, so that hardly any document is read for them. */
+export class HeldIndex {
+  readonly #place: Place;
+  readonly #kinds: Record<ArtifactKind, KindIndex>;
+
+  constructor(place: Place) {
+    this.#place = place;
+    this.#kinds = { models: new KindIndex(place, 'models'), resources: new KindIndex(place, 'resources') };
   }
 
   /** By id. */
-  async list(kind: ArtifactKind): Promise<readonly Listed[]> {
-    const { catalog, now } = this.#context;
-    const known = this.#kinds.get(kind);
-    const isTrusted = known && (known.generation === catalog.generation() || Math.abs(now() - known.at) < TRUSTED);
-    if (isTrusted) return known.list;
-    const reading = this.#reading.get(kind) ?? this.#read(kind).finally(() => this.#reading.delete(kind));
-    this.#reading.set(kind, reading);
-    return reading;
+  list(kind: ArtifactKind): Promise<readonly Listed[]> {
+    return this.#kinds[kind].list(this.#place.catalog.generation());
   }
 
   /** Orgs of which something is held, the one with the most first. */
@@ -51,30 +53,78 @@ export class HeldIndex {
   }
 
   async #all(): Promise<Listed[]> {
-    return [...(await this.list('models')), ...(await this.list('resources'))];
-  }
-
-  async #read(kind: ArtifactKind): Promise<Listed[]> {
-    const { catalog, now } = this.#context;
-    const generation = catalog.generation();
-    const prefix = `artifact/${kind}/`;
-    const list: Listed[] = [];
-    for (const { key, origin, headers } of await catalog.list(prefix)) {
-      const artifact = parseId(kind, key.slice(prefix.length));
-      const summary = JSON.parse(headers[SUMMARY] ?? 'null') as Summary | null;
-      if (artifact && summary) list.push(listed(artifact, summary, origin === FOLDER));
-    }
-    this.#kinds.set(kind, { list, generation, at: now() });
-    return list;
+    return (await Promise.all(ARTIFACT_KINDS.map((kind) => this.list(kind)))).flat();
   }
 }
 
-/** The origin of what was added here. */
-const FOLDER = 'folder';
+/** What is held of one kind. */
+class KindIndex {
+  readonly #place: Place;
+  readonly #kind: ArtifactKind;
+  readonly #versions: HeldVersionsOf;
+  readonly #read = new Map<Digest, Summary>();
+  #known: { list: readonly Listed[]; generation: number; at: number } | undefined;
+  #reading: Promise<readonly Listed[]> | undefined;
 
-function listed(artifact: Artifact, summary: Summary, local: boolean): Listed {
+  constructor(place: Place, kind: ArtifactKind) {
+    this.#place = place;
+    this.#kind = kind;
+    this.#versions = new HeldVersionsOf(place.catalog, kind);
+  }
+
+  async list(generation: number): Promise<readonly Listed[]> {
+    const known = this.#known;
+    const isTrusted = known && (known.generation === generation || Math.abs(this.#place.now() - known.at) < TRUSTED);
+    if (isTrusted) return known.list;
+    this.#reading ??= this.#readAll(generation).finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  async #readAll(generation: number): Promise<readonly Listed[]> {
+    const { catalog, now } = this.#place;
+    const prefix = `artifact/${this.#kind}/`;
+    const entries = new Map((await catalog.list(prefix)).map((entry) => [entry.key.slice(prefix.length), entry]));
+    const list: Listed[] = [];
+    for (const [id, held] of await this.#versions.read()) {
+      const entry = entries.get(id);
+      const own = entry?.headers[SUMMARY];
+      const found = own ? (JSON.parse(own) as Summary) : await this.#summaryIn(held);
+      if (found) list.push(listed(held, found, entry));
+    }
+    list.sort((one, other) => (one.id < other.id ? -1 : 1));
+    this.#known = { list, generation, at: now() };
+    return list;
+  }
+
+  /** Who asked for files alone never asked what they belong to: the document of a version says that, too. */
+  async #summaryIn({ artifact, versions }: HeldVersions): Promise<Summary | undefined> {
+    const { catalog, blobs } = this.#place;
+    const entry = await catalog.get(versionKey({ artifact, version: versions.at(-1)! }));
+    if (!entry) return undefined;
+    const known = this.#read.get(entry.digest);
+    if (known) return known;
+    const document = JSON.parse((await blobs.read(entry.digest, MOST_DOCUMENT)).toString('utf8'));
+    const summary = summaryOf(document[WORDS[this.#kind].one] ?? {});
+    this.#read.set(entry.digest, summary);
+    return summary;
+  }
+}
+
+const byNumber = new Intl.Collator('en', { numeric: true });
+
+/** The latest version is one that is held: clients that name none take it. */
+function listed({ artifact, versions }: HeldVersions, summary: Summary, entry: Entry | undefined): Listed {
   const { displayName, description, labels, publisher, application, framework, modelFormat, precision } = summary;
-  const words = [displayName, description, publisher, application, framework, modelFormat, precision, ...labels];
   const id = idOf(artifact);
-  return { ...summary, artifact, id, local, text: [id, ...words].join('\n').toLowerCase() };
+  const words = [id, displayName, description, publisher, application, framework, modelFormat, precision, ...labels];
+  const isHeld = summary.latestVersion !== undefined && versions.includes(summary.latestVersion);
+  const latest = isHeld ? {} : { latestVersion: [...versions].sort(byNumber.compare).at(-1), latestSize: undefined };
+  const own = {
+    displayName: displayName || artifact.name,
+    local: isLocal(entry),
+    text: words.join('\n').toLowerCase(),
+  };
+  return { ...summary, ...latest, ...own, artifact, id };
 }
