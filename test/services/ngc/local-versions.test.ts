@@ -39,7 +39,7 @@ const place = () => ({ catalog: store.catalog('ngc'), blobs: store.blobs, now: (
 async function add(id: string, more: Partial<LocalVersion> = {}, dir = 'dir') {
   return addVersion(place(), { ...parseTarget('models', id), files: await readFolder(at(dir)), ...more });
 }
-async function held(key: string): Promise<Record<string, never>> {
+async function held(key: string): Promise<Record<string, { versionId: string }[] | undefined>> {
   const entry = await store.catalog('ngc').get(key);
   return JSON.parse((await store.blobs.read(entry!.digest, 1e6)).toString());
 }
@@ -81,7 +81,7 @@ describe('a version that is added here', () => {
     await add('acme/net:1', { facts: { createdDate: '2026-01-01T00:00:00.000Z' } });
     const { artifact: net } = parseTarget('models', 'acme/net:1');
     const { modelVersions } = await held(versionsKey(net));
-    expect((modelVersions as { versionId: string }[]).map(({ versionId }) => versionId)).toEqual(['1', '2']);
+    expect(modelVersions!.map(({ versionId }) => versionId)).toEqual(['1', '2']);
     expect(await held(artifactKey(net))).toMatchObject({ model: { displayName: 'Net', latestVersionIdStr: '2' } });
   });
 
@@ -89,7 +89,7 @@ describe('a version that is added here', () => {
     const ids = Array.from({ length: 12 }, (_, index) => `v${index}`);
     await Promise.all(ids.map((id) => add(`acme/net:${id}`)));
     const { modelVersions } = await held(versionsKey(parseTarget('models', 'acme/net:1').artifact));
-    expect((modelVersions as { versionId: string }[]).map(({ versionId }) => versionId).sort()).toEqual(ids.sort());
+    expect(modelVersions!.map(({ versionId }) => versionId).sort()).toEqual(ids.sort());
   });
 
   test('takes the place of one of its name, with no file of that left', async () => {
