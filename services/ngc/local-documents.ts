@@ -59,7 +59,7 @@ async function writeLists(store: LocalStore, { artifact, version }: LocalVersion
     const all = versionsIn((await readHeld(store, versionsKey(artifact)))?.json, words.versions);
     return { ...SUCCESS, [words.one]: { ...model, ...newestOf(all) } };
   };
-  const summed = (made: Json) => ({ [SUMMARY]: JSON.stringify(summaryOf(artifact, made[words.one] as Json)) });
+  const summed = (made: Json) => ({ [SUMMARY]: JSON.stringify(summaryOf(made[words.one] as Json)) });
   await rewrite(store, artifactKey(artifact), withNewest, summed);
 }
 

@@ -4,6 +4,7 @@ import type { Entry } from '../../shared/model/entry.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
 import type { BlobStore } from '../../shared/storage/blob-store.ts';
 import type { Catalog } from '../../shared/storage/catalog.ts';
+import { isLocal } from './refs.ts';
 
 /** What versions that are made here stand on. */
 export interface LocalStore {
@@ -29,7 +30,7 @@ export async function readHeld(
 ): Promise<{ json: Json; local: boolean } | undefined> {
   const entry = await catalog.get(key, { fresh: true });
   if (!entry) return undefined;
-  return { json: parsed(await blobs.read(entry.digest, MOST_DOCUMENT), key), local: entry.origin === LOCAL };
+  return { json: parsed(await blobs.read(entry.digest, MOST_DOCUMENT), key), local: isLocal(entry) };
 }
 
 /**
