@@ -3,8 +3,8 @@ import { MirrorError } from '../../shared/model/errors.ts';
 import type { Ref } from '../../shared/model/ref.ts';
 import { withRetry } from '../../shared/upstream/retry.ts';
 import type { Arrival, Upstream } from '../../shared/upstream/upstream.ts';
-import { elementsOf, memberOf, withMember } from './json-slices.ts';
 import { SUMMARY, WORDS } from './keys.ts';
+import { joined, nextOf } from './paged-lists.ts';
 import { placeOf } from './refs.ts';
 import { summaryOf } from './summary.ts';
 
@@ -32,7 +32,7 @@ export function withDocuments(upstream: Upstream): Upstream {
         return arrivalOf(ref, text, first.facts.etag);
       const pages = [text];
       let length = text.length;
-      for (let next = nextOf(text); next !== undefined; next = nextOf(pages.at(-1)!)) {
+      for (let next = nextOf(pages, word); next !== undefined; next = nextOf(pages, word)) {
         const page = await fetchPage(patient, ref, next, signal);
         check(page, ref, word);
         length += page.length;
@@ -63,33 +63,18 @@ function check(text: string, ref: Ref, word: string): void {
 
 const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The reference of the page after this one (reference §2.4); undefined after the last. */
-function nextOf(page: string): string | undefined {
-  const info = JSON.parse(memberOf(page, 'paginationInfo') ?? 'null') as { nextPage?: unknown } | null;
-  const next = info?.nextPage;
-  return typeof next === 'string' && next !== '' ? next : typeof next === 'number' ? String(next) : undefined;
-}
-
-async function fetchPage(upstream: Upstream, ref: Ref, next: string, signal?: AbortSignal): Promise<string> {
+async function fetchPage(
+  upstream: Upstream,
+  ref: Ref,
+  next: [parameter: string, value: string],
+  signal?: AbortSignal,
+): Promise<string> {
   const source = new URL(ref.source);
-  source.searchParams.set('page-reference', next);
+  source.searchParams.set(...next);
   const arrival = await upstream.fetch({ ...ref, source: source.href }, { signal });
   if (arrival.outcome !== 'fresh')
     throw new MirrorError('upstream-failed', ref.subject, `a page of ${ref.label} is gone`);
   return readBody(arrival.body, MOST_DOCUMENT, ref);
-}
-
-/** The first page with the elements of all, each as its page had it. */
-function joined(pages: readonly string[], word: string): string {
-  const elements = pages.flatMap((page) => elementsOf(memberOf(page, word)!));
-  return withElements(pages[0]!, word, elements);
-}
-
-/** A list with these elements instead of its own, as one page. */
-export function withElements(list: string, word: string, elements: readonly string[]): string {
-  const { length } = elements;
-  const info = { index: 0, size: Math.max(1000, length), totalPages: 1, totalResults: length };
-  return withMember(withMember(list, word, `[${elements.join(',')}]`), 'paginationInfo', JSON.stringify(info));
 }
 
 function arrivalOf(ref: Ref, text: string, etag?: string): Arrival {

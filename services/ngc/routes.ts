@@ -9,6 +9,7 @@ import type { NgcConfig } from './config.ts';
 import { Documents } from './documents.ts';
 import { HeldIndex } from './listed.ts';
 import { search } from './search.ts';
+import { byGrant } from './url-answers.ts';
 import { zip } from './zip.ts';
 
 /** What the rooms of the catalog share. */
@@ -30,7 +31,7 @@ export function routes(context: Context<NgcConfig>): Router {
   const router = Router({ caseSensitive: true });
   router.use(withoutPrefix(context.publicUrl), ownKeysOnly);
   router.use(account(context, held));
-  router.use(context.access.require('read', 'ngc'));
+  router.use(byGrant(context, context.access.require('read', 'ngc')));
   router.use(search(context, held));
   router.use(onlyReads);
   router.get(/^\//, zip(rooms));
