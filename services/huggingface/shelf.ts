@@ -1,10 +1,10 @@
+import { Parsed } from '../../shared/mirror/parsed.ts';
 import { digestOf } from '../../shared/model/digest.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import type { Shelf, ShelfPlace } from '../../shared/service/shelf.ts';
 import type { Page } from '../../shared/storage/catalog-index.ts';
 import { compare } from '../../shared/storage/segments.ts';
 import { type Info, parseInfo } from './info.ts';
-import { Parsed } from './parsed.ts';
 import { fileKey, infoKey, repoKey, revKey, treeKey } from './refs.ts';
 import { isCommit, isRepoId, type Repo } from './repo.ts';
 import { parseTree, type Tree, type TreeFile } from './tree.ts';

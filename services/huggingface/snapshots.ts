@@ -1,3 +1,4 @@
+import { Parsed } from '../../shared/mirror/parsed.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import { isKind, MirrorError } from '../../shared/model/errors.ts';
 import type { Ref } from '../../shared/model/ref.ts';
@@ -6,7 +7,6 @@ import type { HuggingfaceConfig } from './config.ts';
 import { HubError, noEntry } from './errors.ts';
 import { type Info, parseInfo, summaryOf } from './info.ts';
 import { LoadPins } from './load-pins.ts';
-import { Parsed } from './parsed.ts';
 import { infoKey, Refs, repoKey } from './refs.ts';
 import { isCommit, labelOf, type Repo } from './repo.ts';
 import { parseTree, type Tree, type TreeFile } from './tree.ts';

@@ -1,4 +1,4 @@
-import type { Digest } from '../../shared/model/digest.ts';
+import type { Digest } from '../model/digest.ts';
 
 /** Bytes of documents whose parsed form is kept in memory. */
 const MOST_BYTES = 64 << 20;

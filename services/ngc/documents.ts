@@ -1,0 +1,120 @@
+import { Parsed } from '../../shared/mirror/parsed.ts';
+import type { Document, Resource } from '../../shared/mirror/resource.ts';
+import { isKind, MirrorError } from '../../shared/model/errors.ts';
+import type { Ref } from '../../shared/model/ref.ts';
+import type { Context } from '../../shared/service/service.ts';
+import type { Artifact, ArtifactVersion } from './artifact.ts';
+import type { NgcConfig } from './config.ts';
+import { fileKey, WORDS } from './keys.ts';
+import { isLocal, own, Refs, type VersionFile } from './refs.ts';
+import { parseFileList, parseVersion, type VersionInfo } from './version-documents.ts';
+
+/** Bytes of a document that is read whole. */
+const MOST_DOCUMENT = 64 << 20;
+/** A list of hashes that every version of a NIM model has, in its list of files or not (reference §3). */
+const CHECKSUMS = 'checksums.blake3';
+
+/** Reads the catalog's documents, held or asked for, and the files that they promise. */
+export class Documents {
+  readonly refs: Refs;
+  readonly #context: Context<NgcConfig>;
+  readonly #versions = new Parsed<VersionInfo>(32 << 20);
+  readonly #lists = new Parsed<ReadonlyMap<string, VersionFile>>();
+
+  constructor(context: Context<NgcConfig>) {
+    this.#context = context;
+    this.refs = new Refs(context.config);
+  }
+
+  /** `{"model":{…}}`, bytes as they came. */
+  async info(artifact: Artifact): Promise<Document> {
+    return this.#read(this.refs.artifact(artifact));
+  }
+
+  /** `{"model":{…},"modelVersions":[…]}` */
+  async versions(artifact: Artifact): Promise<Document> {
+    return this.#read(this.refs.versions(artifact));
+  }
+
+  /** `{"model":{…},"modelVersion":{…}}` */
+  async version(of: ArtifactVersion): Promise<Document> {
+    return (await this.#version(of)).document;
+  }
+
+  /** `{"modelFiles":[…]}` */
+  async files(of: ArtifactVersion): Promise<Document> {
+    // what a version says of itself decides whether its list of files is the last word
+    const { settled } = await this.#version(of);
+    return this.#read(this.refs.files(of, settled));
+  }
+
+  async parsedVersion(of: ArtifactVersion): Promise<VersionInfo> {
+    return (await this.#version(of)).info;
+  }
+
+  /** The files of a version, in the order of its list. Throws `upstream-failed` for a list that names a path that is none. */
+  async fileList(of: ArtifactVersion): Promise<VersionFile[]> {
+    return [...(await this.#filesByPath(of)).values()];
+  }
+
+  /** What the list says of one file. Throws `not-found` when it has none of this path. */
+  async listed(of: ArtifactVersion, path: string): Promise<VersionFile> {
+    const found = await this.#filesByPath(of).catch((error) => {
+      // some catalogs give single files to those who may not see lists: NGC is asked for the file itself
+      if (isKind(error, 'upstream-denied') && [400, 401, 403].includes(error.originStatus ?? 0)) return undefined;
+      throw error;
+    });
+    const file = found?.get(path);
+    if (file) return file;
+    if (!found || path === CHECKSUMS) return { path };
+    const label = this.refs.file(of, { path }).label;
+    throw new MirrorError('not-found', 'file', `there is no ${label}: its list of files does not name it`);
+  }
+
+  /** A file's Ref, with what its list promises of it. */
+  async fileRef(of: ArtifactVersion, path: string): Promise<Ref> {
+    return this.own(this.refs.file(of, await this.listed(of, path)));
+  }
+
+  /** A file to send, with what its list promises of it. */
+  async file(of: ArtifactVersion, path: string): Promise<Resource> {
+    return this.#context.mirror.open(await this.fileRef(of, path));
+  }
+
+  /** True when the bytes of a file are held. */
+  async isHeld(of: ArtifactVersion, path: string): Promise<boolean> {
+    return (await this.#context.catalog.get(fileKey(of, path))) !== undefined;
+  }
+
+  /** As it is, or without a source when its name was added here. */
+  async own(ref: Ref): Promise<Ref> {
+    return own(ref, isLocal(await this.#context.catalog.get(ref.key)));
+  }
+
+  async #version(of: ArtifactVersion): Promise<{ document: Document; info: VersionInfo; settled: boolean }> {
+    let document = await this.#read(this.refs.version(of));
+    let info = await this.#versionIn(of, document);
+    const settled = info.status === 'UPLOAD_COMPLETE';
+    if (!settled) {
+      document = await this.#read(this.refs.version(of, false));
+      info = await this.#versionIn(of, document);
+    }
+    return { document, info, settled: info.status === 'UPLOAD_COMPLETE' };
+  }
+
+  #versionIn({ artifact, version }: ArtifactVersion, { entry, bytes }: Document): Promise<VersionInfo> {
+    const { one, version: word } = WORDS[artifact.kind];
+    return this.#versions.get(entry.digest, entry.size, async () => parseVersion(bytes, { one, word, version }));
+  }
+
+  async #filesByPath(of: ArtifactVersion): Promise<ReadonlyMap<string, VersionFile>> {
+    const { entry, bytes } = await this.files(of);
+    const ref = this.refs.files(of);
+    const word = WORDS[of.artifact.kind].files;
+    return this.#lists.get(entry.digest, entry.size, async () => parseFileList(bytes, word, ref));
+  }
+
+  async #read(ref: Ref): Promise<Document> {
+    return this.#context.mirror.read(await this.own(ref), { maxBytes: MOST_DOCUMENT });
+  }
+}

@@ -1,0 +1,4 @@
+import { ngcSample } from './ngc-sample.ts';
+import { serviceConformance } from './service.ts';
+
+serviceConformance('ngc', ngcSample);
