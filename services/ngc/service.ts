@@ -1,6 +1,7 @@
 import type { Service } from '../../shared/service/service.ts';
 import { configSchema, type NgcConfig } from './config.ts';
 import { renderError } from './errors.ts';
+import { nimShelf } from './nim/shelf.ts';
 import { routes } from './routes.ts';
 import { ngcUpstream } from './upstream.ts';
 
@@ -12,6 +13,7 @@ export const service: Service<NgcConfig> = {
   upstream: ngcUpstream,
   routes,
   renderError,
+  shelves: [nimShelf],
   clientHint: (url) =>
     `wget --content-disposition ${url}/v2/models/<org>/<team>/<name>/versions/<version>/files/<path>`,
 };
