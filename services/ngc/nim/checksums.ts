@@ -1,7 +1,12 @@
+import { Parsed } from '../../../shared/mirror/parsed.ts';
 import { MirrorError } from '../../../shared/model/errors.ts';
+import type { Ref } from '../../../shared/model/ref.ts';
+import type { Context } from '../../../shared/service/service.ts';
 import type { ShelfPlace } from '../../../shared/service/shelf.ts';
 import { type ArtifactVersion, isFilePath, labelOf } from '../artifact.ts';
+import type { NgcConfig } from '../config.ts';
 import { fileKey } from '../keys.ts';
+import { placeOf } from '../refs.ts';
 
 /** The file of a version that says the BLAKE3 of the others (reference ngc.md §3). */
 export const CHECKSUMS = 'checksums.blake3';
@@ -41,4 +46,39 @@ export async function heldChecksums(
   const entry = await catalog.get(fileKey(of, CHECKSUMS));
   if (!entry) return undefined;
   return parseChecksums((await blobs.read(entry.digest, MOST)).toString('utf8'), labelOf(of.artifact, of.version));
+}
+
+type Asking = Pick<Context<NgcConfig>, 'catalog' | 'listing' | 'log' | 'mirror'>;
+
+/** What `checksums.blake3` promises of files that are about to be fetched. */
+export class ChecksumPromises {
+  readonly #context: Asking;
+  readonly #known = new Parsed<Checksums>(16 << 20);
+
+  constructor(context: Asking) {
+    this.#context = context;
+  }
+
+  /**
+   * The hash of a file of which NGC's list says none, else undefined: what the list has, sha256, is checked anyhow, and a
+   * second hash would halve the speed of fast lines. Of files that are held, and where nobody can be asked, nothing is
+   * asked for either: a promise is only good for what arrives.
+   * @param file to be fetched
+   * @param sums the file of checksums; undefined when the version has none
+   */
+  async of(file: Ref, sums: Ref | undefined): Promise<string | undefined> {
+    const { catalog, listing, log, mirror } = this.#context;
+    if (!sums || file.promised?.sha256 !== undefined || file.key === sums.key || listing === 'held') return undefined;
+    if (await catalog.get(file.key)) return undefined;
+    try {
+      const { entry, bytes } = await mirror.read(sums, { maxBytes: MOST });
+      const parse = async () => parseChecksums(bytes.toString('utf8'), sums.label);
+      const path = placeOf(file.key)?.path ?? '';
+      return (await this.#known.get(entry.digest, entry.size, parse)).get(path);
+    } catch (error) {
+      // the file may still be had, as all could be before there were such lists
+      log.warn({ event: 'ngc-no-checksums', file: file.label, err: error }, 'this file is fetched without a promise');
+      return undefined;
+    }
+  }
 }
