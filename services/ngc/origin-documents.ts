@@ -4,7 +4,7 @@ import type { Ref } from '../../shared/model/ref.ts';
 import { withRetry } from '../../shared/upstream/retry.ts';
 import type { Arrival, Upstream } from '../../shared/upstream/upstream.ts';
 import { SUMMARY, WORDS } from './keys.ts';
-import { joined, nextOf } from './paged-lists.ts';
+import { type Read, takePage, withElements } from './paged-lists.ts';
 import { placeOf } from './refs.ts';
 import { summaryOf } from './summary.ts';
 
@@ -28,18 +28,9 @@ export function withDocuments(upstream: Upstream): Upstream {
       if (first.outcome !== 'fresh') return first;
       const text = await readBody(first.body, MOST_DOCUMENT, ref);
       check(text, ref, word);
-      if (!ref.key.startsWith('files/') && !ref.key.startsWith('versions/'))
-        return arrivalOf(ref, text, first.facts.etag);
-      const pages = [text];
-      let length = text.length;
-      for (let next = nextOf(pages, word); next !== undefined; next = nextOf(pages, word)) {
-        const page = await fetchPage(patient, ref, next, signal);
-        check(page, ref, word);
-        length += page.length;
-        if (pages.length >= MOST_PAGES || length > MOST_DOCUMENT) throw tooLarge(ref);
-        pages.push(page);
-      }
-      return pages.length === 1 ? arrivalOf(ref, text, first.facts.etag) : arrivalOf(ref, joined(pages, word));
+      const isList = /^(files|versions)\//.test(ref.key);
+      const whole = isList ? await wholeOf(text, { ref, word, upstream: patient, signal }) : text;
+      return arrivalOf(ref, whole, whole === text ? first.facts.etag : undefined);
     },
     close: () => upstream.close?.() ?? Promise.resolve(),
   };
@@ -63,12 +54,29 @@ function check(text: string, ref: Ref, word: string): void {
 
 const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-async function fetchPage(
-  upstream: Upstream,
-  ref: Ref,
-  next: [parameter: string, value: string],
-  signal?: AbortSignal,
-): Promise<string> {
+interface Asking {
+  ref: Ref;
+  word: string;
+  upstream: Upstream;
+  signal?: AbortSignal;
+}
+
+/** The list whose first page this is: itself when there are no others. */
+async function wholeOf(first: string, asking: Asking): Promise<string> {
+  const { ref, word } = asking;
+  const read: Read = { pages: [], elements: [] };
+  let { length } = first;
+  for (let next = takePage(read, first, word); next !== undefined; ) {
+    const page = await fetchPage(next, asking);
+    check(page, ref, word);
+    length += page.length;
+    if (read.pages.length >= MOST_PAGES || length > MOST_DOCUMENT) throw tooLarge(ref);
+    next = takePage(read, page, word);
+  }
+  return read.pages.length === 1 ? first : withElements(first, word, read.elements);
+}
+
+async function fetchPage(next: [string, string], { ref, upstream, signal }: Asking): Promise<string> {
   const source = new URL(ref.source);
   source.searchParams.set(...next);
   const arrival = await upstream.fetch({ ...ref, source: source.href }, { signal });

@@ -1,24 +1,26 @@
 import { elementsOf, memberOf, withMember } from './json-slices.ts';
 
-/**
- * How the page after these is asked for; undefined after the last. By `nextPage`, where NGC gives one (reference §2.4);
- * else by number, counted from 0, which is how its SDK goes on while there are more results than elements.
- */
-export function nextOf(pages: readonly string[], word: string): [parameter: string, value: string] | undefined {
-  const last = pages.at(-1)!;
-  const info = JSON.parse(memberOf(last, 'paginationInfo') ?? 'null') as Record<string, unknown> | null;
-  const next = info?.nextPage;
-  if ((typeof next === 'string' && next !== '') || typeof next === 'number') return ['page-reference', String(next)];
-  const { totalResults } = info ?? {};
-  if (typeof totalResults !== 'number' || elementsOf(memberOf(last, word)!).length === 0) return undefined;
-  const seen = pages.reduce((sum, page) => sum + elementsOf(memberOf(page, word)!).length, 0);
-  return seen < totalResults ? ['page-number', String(pages.length)] : undefined;
+/** What was read of a list so far. */
+export interface Read {
+  pages: string[];
+  /** Of all pages, each as its page had it. */
+  elements: string[];
 }
 
-/** The first page with the elements of all, each as its page had it. @param word `modelFiles` and the like */
-export function joined(pages: readonly string[], word: string): string {
-  const elements = pages.flatMap((page) => elementsOf(memberOf(page, word)!));
-  return withElements(pages[0]!, word, elements);
+/**
+ * Takes a page of a list in, and says how the next one is asked for; undefined after the last. By `nextPage`, where NGC
+ * gives one (reference §2.4); else by number, counted from 0, as its SDK goes on while there is more than it has seen.
+ * @param word `modelFiles` and the like
+ */
+export function takePage(read: Read, page: string, word: string): [parameter: string, value: string] | undefined {
+  const elements = elementsOf(memberOf(page, word)!);
+  read.pages.push(page);
+  for (const one of elements) read.elements.push(one);
+  const info = JSON.parse(memberOf(page, 'paginationInfo') ?? 'null') as Record<string, unknown> | null;
+  const { nextPage: next, totalResults: total } = info ?? {};
+  if ((typeof next === 'string' && next !== '') || typeof next === 'number') return ['page-reference', String(next)];
+  const isMore = typeof total === 'number' && elements.length > 0 && read.elements.length < total;
+  return isMore ? ['page-number', String(read.pages.length)] : undefined;
 }
 
 /** A list with these elements instead of its own, as one page. */
