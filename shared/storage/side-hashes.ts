@@ -27,7 +27,6 @@ class HashThread {
   broken = false;
 
   constructor() {
-    this.#worker.unref();
     this.#worker.on('message', (told: Told) => {
       const queue = this.#waiting.get(told.id) ?? [];
       const waiting = queue.shift();
@@ -55,6 +54,12 @@ class HashThread {
       waiting.push({ resolve, reject });
       this.#worker.postMessage(said);
     });
+  }
+
+  /** Keeps the process alive, or no longer: a command is over when its work is, and not before. */
+  hold(held: boolean): void {
+    if (held) this.#worker.ref();
+    else this.#worker.unref();
   }
 
   end(): void {
@@ -100,6 +105,7 @@ export class SideHashes {
     clearTimeout(idle);
     if (threads?.some(({ broken }) => broken)) endThreads();
     threads ??= [new HashThread(), new HashThread()];
+    for (const thread of threads) thread.hold(true);
     return new SideHashes(wishes, threads);
   }
 
@@ -121,7 +127,9 @@ export class SideHashes {
     for (const thread of this.#threads) thread.tell({ id: this.#id, over: 'drop' });
     pieces.push(...this.pieces);
     leased -= 1;
-    if (leased === 0) idle = setTimeout(endThreads, IDLE).unref();
+    if (leased > 0) return;
+    for (const thread of threads ?? []) thread.hold(false);
+    idle = setTimeout(endThreads, IDLE).unref();
   }
 }
 
