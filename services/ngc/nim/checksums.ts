@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { Parsed } from '../../../shared/mirror/parsed.ts';
 import { MirrorError } from '../../../shared/model/errors.ts';
 import type { Ref } from '../../../shared/model/ref.ts';
@@ -6,6 +7,7 @@ import type { ShelfPlace } from '../../../shared/service/shelf.ts';
 import { type ArtifactVersion, isFilePath, labelOf } from '../artifact.ts';
 import type { NgcConfig } from '../config.ts';
 import { fileKey } from '../keys.ts';
+import type { LocalStore, LocalVersion } from '../local-versions.ts';
 import { placeOf } from '../refs.ts';
 
 /** The file of a version that says the BLAKE3 of the others (reference ngc.md §3). */
@@ -46,6 +48,27 @@ export async function heldChecksums(
   const entry = await catalog.get(fileKey(of, CHECKSUMS));
   if (!entry) return undefined;
   return parseChecksums((await blobs.read(entry.digest, MOST)).toString('utf8'), labelOf(of.artifact, of.version));
+}
+
+/**
+ * Those of a version that is about to be added, where it brings such a list, or has one of NGC's already.
+ * Throws `corrupt` for a broken one, and unless the rest may be held already (`isPart`), for one that names what is not there.
+ */
+export async function checksumsAmong(
+  store: Pick<LocalStore, 'blobs' | 'catalog'>,
+  { artifact, version, files }: LocalVersion,
+  isPart: boolean,
+): Promise<Checksums | undefined> {
+  const file = files.find(({ path }) => path === CHECKSUMS);
+  if (!file) return isPart ? heldChecksums(store, { artifact, version }) : undefined;
+  const label = labelOf(artifact, version);
+  if (file.size > MOST) throw broken(label, `it has ${file.size} bytes`);
+  const bytes = file.kept ? await store.blobs.read(file.kept.digest, MOST) : await readFile(file.place);
+  const sums = parseChecksums(bytes.toString('utf8'), label);
+  const paths = new Set(files.map(({ path }) => path));
+  const lacking = isPart ? undefined : [...sums.keys()].find((path) => !paths.has(path));
+  if (lacking !== undefined) throw broken(label, `it names "${lacking}", which is not there. Nothing was added`);
+  return sums;
 }
 
 type Asking = Pick<Context<NgcConfig>, 'catalog' | 'listing' | 'log' | 'mirror'>;

@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { parseTarget } from '../../../services/ngc/artifact.ts';
+import { readFolder } from '../../../services/ngc/folder.ts';
+import { addVersion } from '../../../services/ngc/local-versions.ts';
 import { parseChecksums } from '../../../services/ngc/nim/checksums.ts';
-import { checksumsOf } from '../../support/nim-models.ts';
+import { openStore, type Store } from '../../../shared/storage/store.ts';
+import { temporaryFolder } from '../../support/bundles.ts';
+import { checksumsOf, holdModel } from '../../support/nim-models.ts';
 import { type Site, startSite } from './support.ts';
 
 const A = 'a'.repeat(64);
@@ -93,5 +100,59 @@ describe('a file that is fetched', () => {
     await offer({ 'model.bin': WEIGHTS, 'config.json': '{}' }, 'nonsense', silent);
     expect((await site.ask(`${MODEL}/config.json`)).text).toBe('{}');
     expect(site.larder.log()).toContainEqual(expect.objectContaining({ event: 'ngc-no-checksums' }));
+  });
+});
+
+describe('a folder that is added', () => {
+  const HF = parseTarget('models', 'nim/meta/llama:hf');
+  const WEIGHTS = randomBytes(2_000_000);
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let store: Store;
+
+  beforeEach(async () => {
+    folder = await temporaryFolder();
+    store = await openStore(join(folder.path, 'store'), { now: Date.now });
+  });
+  afterEach(async () => {
+    await store.close();
+    await folder.remove();
+  });
+
+  async function add(files: Record<string, string | Buffer>) {
+    const dir = await mkdtemp(join(folder.path, 'dir-'));
+    for (const [path, bytes] of Object.entries(files)) {
+      await mkdir(dirname(join(dir, path)), { recursive: true });
+      await writeFile(join(dir, path), bytes);
+    }
+    const place = { catalog: store.catalog('ngc'), blobs: store.blobs, now: Date.now };
+    return addVersion(place, { ...HF, files: await readFolder(dir) });
+  }
+  const names = () => store.catalog('ngc').keys();
+
+  test('is held to the checksums that it brings', async () => {
+    const files = { 'config.json': '{}', 'sub/model.bin': WEIGHTS };
+    const sums = await checksumsOf(files);
+    for (const [path, other] of [
+      ['config.json', '[]'],
+      ['sub/model.bin', Buffer.alloc(2_000_000)],
+    ] as const)
+      await expect(add({ ...files, 'checksums.blake3': sums, [path]: other })).rejects.toThrow(
+        new RegExp(`"${path}" is damaged or another one: blake3 [0-9a-f]{64} was promised and .*Nothing was added`),
+      );
+    await expect(add({ 'config.json': '{}', 'checksums.blake3': sums })).rejects.toThrow(
+      /checksums\.blake3 of .*: it names "sub\/model\.bin", which is not there\. Nothing was added/,
+    );
+    await expect(add({ ...files, 'checksums.blake3': 'nonsense' })).rejects.toThrow(/line 1 is not a hash and a path/);
+    expect(await names()).toEqual([]);
+    expect(await add({ ...files, 'checksums.blake3': sums })).toMatchObject({ files: 3 });
+    expect(await names()).toContain('file/models/nim/meta/llama:hf?checksums.blake3');
+  });
+
+  test('that is a part of a version of NGC is held to the checksums that are here', async () => {
+    const sums = await checksumsOf({ 'model.bin': 'other', 'config.json': '{}' });
+    const files = { 'model.bin': WEIGHTS, 'config.json': '{}', 'checksums.blake3': sums };
+    await holdModel(store, 'nim/meta/llama:hf', files);
+    await expect(add({ 'model.bin': WEIGHTS })).rejects.toThrow(/"model\.bin" is damaged or another one: blake3/);
+    expect(await add({ 'config.json': '{}' })).toMatchObject({ files: 1 });
   });
 });
