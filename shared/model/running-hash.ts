@@ -1,11 +1,19 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { createCRC32, createCRC64, createXXHash3, createXXHash64, createXXHash128, type IHasher } from 'hash-wasm';
+import {
+  createBLAKE3,
+  createCRC32,
+  createCRC64,
+  createXXHash3,
+  createXXHash64,
+  createXXHash128,
+  type IHasher,
+} from 'hash-wasm';
 
 /** A hash that is wanted of a stream, and what it is called among others of the same stream. */
 export interface HashWish {
   name: string;
-  /** As node:crypto has it (`sha256`, `md5`), or one of `crc32 crc32c crc64nvme xxhash64 xxhash3 xxhash128`. */
+  /** As node:crypto has it (`sha256`, `md5`), or one of `blake3 crc32 crc32c crc64nvme xxhash64 xxhash3 xxhash128`. */
   algorithm: string;
   /** Hashed before the bytes. */
   prefix?: string;
@@ -21,8 +29,9 @@ export interface RunningHash {
 const CASTAGNOLI = 0x82f63b78;
 const NVME = '9a6c9329ac4bc9b5';
 
-/** Checksums that node:crypto has not, and bytes of their values. */
+/** Hashes and checksums that node:crypto has not, and bytes of their values. */
 const OTHERS: Record<string, () => RunningHash | Promise<RunningHash>> = {
+  blake3: async () => wasm(32, await createBLAKE3()),
   crc32: plainCrc,
   crc32c: pooled(4, () => createCRC32(CASTAGNOLI)),
   crc64nvme: pooled(8, () => createCRC64(NVME)),
