@@ -5,8 +5,8 @@ import type { Ref } from '../../shared/model/ref.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { Artifact, ArtifactVersion } from './artifact.ts';
 import type { NgcConfig } from './config.ts';
-import { fileKey, WORDS } from './keys.ts';
-import { isLocal, own, Refs, type VersionFile } from './refs.ts';
+import { artifactKey, fileKey, filesKey, WORDS } from './keys.ts';
+import { isLocal, own, placeOf, Refs, type VersionFile } from './refs.ts';
 import { parseFileList, parseVersion, type VersionInfo } from './version-documents.ts';
 
 /** Bytes of a document that is read whole. */
@@ -19,6 +19,7 @@ export class Documents {
   readonly refs: Refs;
   readonly #context: Context<NgcConfig>;
   readonly #versions = new Parsed<VersionInfo>(32 << 20);
+  readonly #learnt = new Set<string>();
   readonly #lists = new Parsed<ReadonlyMap<string, VersionFile>>();
 
   constructor(context: Context<NgcConfig>) {
@@ -43,9 +44,11 @@ export class Documents {
 
   /** `{"modelFiles":[…]}` */
   async files(of: ArtifactVersion): Promise<Document> {
-    // what a version says of itself decides whether its list of files is the last word
-    const { settled } = await this.#version(of);
-    return this.#read(this.refs.files(of, settled));
+    const { document, settled } = await this.#version(of);
+    // a list from before the version was complete is not its last word
+    const held = await this.#context.catalog.get(filesKey(of));
+    const isEarlier = held !== undefined && held.checkedAt < document.entry.storedAt;
+    return this.#read(this.refs.files(of, settled && !isEarlier));
   }
 
   async parsedVersion(of: ArtifactVersion): Promise<VersionInfo> {
@@ -86,9 +89,13 @@ export class Documents {
     return (await this.#context.catalog.get(fileKey(of, path))) !== undefined;
   }
 
-  /** As it is, or without a source when its name was added here. */
+  /** As it is, or without a source when it was added here, or all that is said of its model was: private names stay here. */
   async own(ref: Ref): Promise<Ref> {
-    return own(ref, isLocal(await this.#context.catalog.get(ref.key)));
+    const { catalog } = this.#context;
+    const place = placeOf(ref.key);
+    const local =
+      isLocal(await catalog.get(ref.key)) || (place && isLocal(await catalog.get(artifactKey(place.artifact))));
+    return own(ref, local === true);
   }
 
   async #version(of: ArtifactVersion): Promise<{ document: Document; info: VersionInfo; settled: boolean }> {
@@ -99,7 +106,20 @@ export class Documents {
       document = await this.#read(this.refs.version(of, false));
       info = await this.#versionIn(of, document);
     }
+    this.#learn(of.artifact);
     return { document, info, settled: info.status === 'UPLOAD_COMPLETE' };
+  }
+
+  /**
+   * Whoever fetches a file by its address alone, as README files say it, asks for nothing that lists or searches are made
+   * of. What is said of its model is fetched behind it, so that it is found when the network is gone.
+   */
+  #learn(artifact: Artifact): void {
+    const refs = [this.refs.artifact(artifact), this.refs.versions(artifact)];
+    if (this.#context.listing === 'held' || this.#learnt.has(refs[0]!.key)) return;
+    if (this.#learnt.size > 10_000) this.#learnt.clear();
+    this.#learnt.add(refs[0]!.key);
+    for (const ref of refs) void this.#read(ref).catch(() => undefined);
   }
 
   #versionIn({ artifact, version }: ArtifactVersion, { entry, bytes }: Document): Promise<VersionInfo> {
@@ -115,6 +135,14 @@ export class Documents {
   }
 
   async #read(ref: Ref): Promise<Document> {
-    return this.#context.mirror.read(await this.own(ref), { maxBytes: MOST_DOCUMENT });
+    const { mirror } = this.#context;
+    const options = { maxBytes: MOST_DOCUMENT };
+    try {
+      return await mirror.read(await this.own(ref), options);
+    } catch (error) {
+      // a key that ran out takes nothing away that is here
+      if (!isKind(error, 'upstream-denied') || error.originStatus !== 401 || !(await mirror.held(ref))) throw error;
+      return mirror.read(own(ref, true), options);
+    }
   }
 }

@@ -3,8 +3,8 @@ import { MirrorError } from '../../shared/model/errors.ts';
 import type { Ref } from '../../shared/model/ref.ts';
 import { withRetry } from '../../shared/upstream/retry.ts';
 import type { Arrival, Upstream } from '../../shared/upstream/upstream.ts';
-import { elementsOf, memberOf, withMember } from './json-slices.ts';
 import { SUMMARY, WORDS } from './keys.ts';
+import { type Read, takePage, withElements } from './paged-lists.ts';
 import { placeOf } from './refs.ts';
 import { summaryOf } from './summary.ts';
 
@@ -28,18 +28,9 @@ export function withDocuments(upstream: Upstream): Upstream {
       if (first.outcome !== 'fresh') return first;
       const text = await readBody(first.body, MOST_DOCUMENT, ref);
       check(text, ref, word);
-      if (!ref.key.startsWith('files/') && !ref.key.startsWith('versions/'))
-        return arrivalOf(ref, text, first.facts.etag);
-      const pages = [text];
-      let length = text.length;
-      for (let next = nextOf(text); next !== undefined; next = nextOf(pages.at(-1)!)) {
-        const page = await fetchPage(patient, ref, next, signal);
-        check(page, ref, word);
-        length += page.length;
-        if (pages.length >= MOST_PAGES || length > MOST_DOCUMENT) throw tooLarge(ref);
-        pages.push(page);
-      }
-      return pages.length === 1 ? arrivalOf(ref, text, first.facts.etag) : arrivalOf(ref, joined(pages, word));
+      const isList = /^(files|versions)\//.test(ref.key);
+      const whole = isList ? await wholeOf(text, { ref, word, upstream: patient, signal }) : text;
+      return arrivalOf(ref, whole, whole === text ? first.facts.etag : undefined);
     },
     close: () => upstream.close?.() ?? Promise.resolve(),
   };
@@ -63,33 +54,35 @@ function check(text: string, ref: Ref, word: string): void {
 
 const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The reference of the page after this one (reference §2.4); undefined after the last. */
-function nextOf(page: string): string | undefined {
-  const info = JSON.parse(memberOf(page, 'paginationInfo') ?? 'null') as { nextPage?: unknown } | null;
-  const next = info?.nextPage;
-  return typeof next === 'string' && next !== '' ? next : typeof next === 'number' ? String(next) : undefined;
+interface Asking {
+  ref: Ref;
+  word: string;
+  upstream: Upstream;
+  signal?: AbortSignal;
 }
 
-async function fetchPage(upstream: Upstream, ref: Ref, next: string, signal?: AbortSignal): Promise<string> {
+/** The list whose first page this is: itself when there are no others. */
+async function wholeOf(first: string, asking: Asking): Promise<string> {
+  const { ref, word } = asking;
+  const read: Read = { pages: [], elements: [] };
+  let { length } = first;
+  for (let next = takePage(read, first, word); next !== undefined; ) {
+    const page = await fetchPage(next, asking);
+    check(page, ref, word);
+    length += page.length;
+    if (read.pages.length >= MOST_PAGES || length > MOST_DOCUMENT) throw tooLarge(ref);
+    next = takePage(read, page, word);
+  }
+  return read.pages.length === 1 ? first : withElements(first, word, read.elements);
+}
+
+async function fetchPage(next: [string, string], { ref, upstream, signal }: Asking): Promise<string> {
   const source = new URL(ref.source);
-  source.searchParams.set('page-reference', next);
+  source.searchParams.set(...next);
   const arrival = await upstream.fetch({ ...ref, source: source.href }, { signal });
   if (arrival.outcome !== 'fresh')
     throw new MirrorError('upstream-failed', ref.subject, `a page of ${ref.label} is gone`);
   return readBody(arrival.body, MOST_DOCUMENT, ref);
-}
-
-/** The first page with the elements of all, each as its page had it. */
-function joined(pages: readonly string[], word: string): string {
-  const elements = pages.flatMap((page) => elementsOf(memberOf(page, word)!));
-  return withElements(pages[0]!, word, elements);
-}
-
-/** A list with these elements instead of its own, as one page. */
-export function withElements(list: string, word: string, elements: readonly string[]): string {
-  const { length } = elements;
-  const info = { index: 0, size: Math.max(1000, length), totalPages: 1, totalResults: length };
-  return withMember(withMember(list, word, `[${elements.join(',')}]`), 'paginationInfo', JSON.stringify(info));
 }
 
 function arrivalOf(ref: Ref, text: string, etag?: string): Arrival {

@@ -6,6 +6,7 @@ import { catalog } from './catalog.ts';
 import { ownKeysOnly } from './client-keys.ts';
 import type { NgcConfig } from './config.ts';
 import { Documents } from './documents.ts';
+import { byGrant } from './url-answers.ts';
 
 /** What the rooms of the catalog share. */
 export interface Rooms {
@@ -25,7 +26,7 @@ export function routes(context: Context<NgcConfig>): Router {
   const router = Router({ caseSensitive: true });
   router.use(withoutPrefix(context.publicUrl), ownKeysOnly);
   // account: a mount of its own here, before anybody has to be let in (`/v3/keys/get-caller-info`, `/token`)
-  router.use(context.access.require('read', 'ngc'));
+  router.use(byGrant(context, context.access.require('read', 'ngc')));
   // search: a mount of its own here
   router.use(onlyReads);
   // zip (form 6): a mount of its own here; one that is none of its own it passes on

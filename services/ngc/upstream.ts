@@ -9,10 +9,10 @@ import type { OriginDescription } from '../../shared/upstream/origin.ts';
 import type { Upstream } from '../../shared/upstream/upstream.ts';
 import type { NgcConfig } from './config.ts';
 import { withDocuments } from './origin-documents.ts';
+import { withFiles } from './origin-files.ts';
 import { withToken } from './origin-token.ts';
 import { globRegExp, policyOf } from './policy.ts';
 import { AUTH_ORIGIN, ORIGIN } from './refs.ts';
-import { withUrlLists } from './url-lists.ts';
 
 /** How NGC is asked: with the site's key or as a guest, lists page by page, files wherever its addresses lead. */
 export function ngcUpstream(config: NgcConfig, http: HttpOrigins): Upstream {
@@ -24,9 +24,8 @@ export function ngcUpstream(config: NgcConfig, http: HttpOrigins): Upstream {
   const asked = http([catalog, auth]);
   const policy = policyOf(config);
   const keyed = withToken(asked, { config, key, catalog });
-  return withAllowList(withDocuments(withUrlLists(keyed, config, key !== undefined)), (ref) =>
-    policy.refusesKey(ref.key),
-  );
+  const mirrored = withDocuments(withFiles(keyed, config, key !== undefined));
+  return withAllowList(mirrored, (ref) => policy.refusesKey(ref.key));
 }
 
 function catalogOf(config: NgcConfig, shared: { ca: string[] }): OriginDescription {
@@ -57,6 +56,11 @@ function authOf(config: NgcConfig, key: string | undefined, shared: { ca: string
     credentials: key === undefined ? undefined : { username: '$oauthtoken', password: key },
     credentialHosts: [host],
     absent: [],
+    refusal: ({ status }, ref) => {
+      if (status >= 500 || status === 429) return undefined;
+      const message = `${host} gives this mirror no token for its key (${status}); see ngc.apiKey and ngc.org`;
+      return new MirrorError('upstream-denied', ref.subject, message, { originStatus: 401 });
+    },
   };
 }
 
@@ -65,7 +69,7 @@ const isFile = ({ key }: Ref) => key.startsWith('file/');
 /** What NGC means by a refusal is passed on as it is, and never worked around; its file hosts only know addresses. */
 function refusalOf(answer: Answer, ref: Ref, host: string): MirrorError | undefined {
   const { status, url } = answer;
-  if ([400, 401, 403].includes(status) && new URL(url).host !== host) {
+  if (status < 500 && status !== 429 && new URL(url).host !== host) {
     const message = `the file host ${new URL(url).host} answered ${status} to an address that NGC gave for ${ref.label}`;
     return new MirrorError('upstream-failed', ref.subject, message, { originStatus: status });
   }

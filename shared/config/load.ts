@@ -73,8 +73,8 @@ function split(data: Record<string, unknown>, sections: readonly Section[], file
   const suite: Record<string, unknown> = { ...data };
   const services: Config['services'] = new Map();
   for (const { name } of sections) {
-    const { enabled, port, publicUrl, ...settings } = data[name] as Listener & Record<string, unknown>;
-    services.set(name, { listener: { enabled, port, publicUrl }, settings });
+    const { enabled, port, tlsPort, publicUrl, ...settings } = data[name] as Listener & Record<string, unknown>;
+    services.set(name, { listener: { enabled, port, tlsPort, publicUrl }, settings });
     delete suite[name];
   }
   return { suite: suite as SuiteConfig, services, file };

@@ -28,6 +28,7 @@ export const suiteSchema = z.strictObject({
   listen: text.default('127.0.0.1'),
   publicUrl: url.optional(),
   drainSeconds: seconds.default(20),
+  tls: z.strictObject({ certFile: text.optional(), keyFile: text.optional() }).prefault({}),
   admin: z.strictObject({ port: port.default(9090) }).prefault({}),
   log: z
     .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info') })
@@ -54,6 +55,7 @@ export function listenerSchema(defaultPort: number) {
   return z.object({
     enabled: z.boolean().default(true),
     port: port.default(defaultPort),
+    tlsPort: port.optional(),
     publicUrl: url.optional(),
   });
 }
@@ -61,5 +63,7 @@ export function listenerSchema(defaultPort: number) {
 export interface Listener {
   enabled: boolean;
   port: number;
+  /** Where it is spoken to with TLS, beside the plain port. */
+  tlsPort?: number;
   publicUrl?: string;
 }

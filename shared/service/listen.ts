@@ -1,9 +1,13 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
 import { MirrorError } from '../model/errors.ts';
+import type { Certificate } from './certificate.ts';
 
 /** Headers of one request; clients with long tokens and cookies stay far below. */
 const MOST_HEADER_BYTES = 64 * 1024;
+/** Milliseconds for which somebody may take to say hello. */
+const HANDSHAKE = 20_000;
 
 export interface Listening {
   /** `http://127.0.0.1:8082`, with the port that was taken. */
@@ -12,28 +16,50 @@ export interface Listening {
   drain(milliseconds: number): Promise<void>;
 }
 
+export interface Address {
+  host: string;
+  port: number;
+  /** What the port is called in the settings. */
+  setting: string;
+  /** TLS is spoken with it; plain HTTP without one. */
+  certificate?: Certificate;
+}
+
 /** Opens a port. Throws `bad-request`, naming the setting, when it cannot be had. */
-export async function listen(
-  handler: RequestListener,
-  address: { host: string; port: number; setting: string },
-): Promise<Listening> {
-  const server = createServer(
-    { maxHeaderSize: MOST_HEADER_BYTES, requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 75_000 },
-    handler,
-  );
+export async function listen(handler: RequestListener, address: Address): Promise<Listening> {
+  const server = serverFor(address.certificate, handler);
   server.on('checkContinue', (req, res) => {
     continueWhenRead(req, res);
     handler(req, res);
   });
   // an upload may take hours; a connection on which nothing moves may not
   server.setTimeout(300_000);
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(cannotListen(address, error)));
     server.listen(address.port, address.host, resolve);
   });
   const { address: host, family, port } = server.address() as AddressInfo;
   const shown = family === 'IPv6' ? `[${host}]` : host;
-  return { url: `http://${shown}:${port}`, drain: (milliseconds) => drain(server, milliseconds) };
+  const url = `${address.certificate ? 'https' : 'http'}://${shown}:${port}`;
+  return { url, drain: (milliseconds) => drain(server, sockets, milliseconds) };
+}
+
+function serverFor(certificate: Certificate | undefined, handler: RequestListener): Server {
+  const limits = {
+    maxHeaderSize: MOST_HEADER_BYTES,
+    requestTimeout: 0,
+    headersTimeout: 60_000,
+    keepAliveTimeout: 75_000,
+  };
+  if (!certificate) return createServer(limits, handler);
+  const server = createTlsServer({ ...limits, handshakeTimeout: HANDSHAKE }, handler);
+  certificate.serve(server);
+  return server;
 }
 
 /**
@@ -54,10 +80,14 @@ function continueWhenRead(req: IncomingMessage, res: ServerResponse): void {
   };
 }
 
-async function drain(server: Server, milliseconds: number): Promise<void> {
+/** @param sockets also those that have not said hello yet, which an HTTP server does not know of */
+async function drain(server: Server, sockets: ReadonlySet<Socket>, milliseconds: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), milliseconds);
+  const timer = setTimeout(() => {
+    server.closeAllConnections();
+    for (const socket of sockets) socket.destroy();
+  }, milliseconds);
   // connections that become idle meanwhile are not kept open for a next request
   const sweep = setInterval(() => server.closeIdleConnections(), 100);
   await closed;
@@ -65,10 +95,7 @@ async function drain(server: Server, milliseconds: number): Promise<void> {
   clearInterval(sweep);
 }
 
-function cannotListen(
-  { host, port, setting }: { host: string; port: number; setting: string },
-  error: NodeJS.ErrnoException,
-): MirrorError {
+function cannotListen({ host, port, setting }: Address, error: NodeJS.ErrnoException): MirrorError {
   const [why, what] = {
     EADDRINUSE: ['another listener has it', `set ${setting} to a free port (0 takes any)`],
     EACCES: ['this user may not', `set ${setting} to a port above 1023`],

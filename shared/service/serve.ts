@@ -7,6 +7,7 @@ import { httpOrigins } from '../upstream/http-upstream.ts';
 import { passthrough } from '../upstream/passthrough.ts';
 import { adminApp } from './admin.ts';
 import { type AppOptions, createServiceApp, type RunningService } from './app.ts';
+import { type Certificate, certificateOf } from './certificate.ts';
 import { deliveryOf } from './delivery.ts';
 import { type Listening, listen } from './listen.ts';
 import type { Service } from './service.ts';
@@ -24,7 +25,7 @@ export interface SuiteOptions {
 
 /** Services that answer on their ports, over one store. */
 export interface RunningSuite {
-  services: (RunningService & { url: string })[];
+  services: (RunningService & { url: string; tlsUrl?: string })[];
   adminUrl: string;
   store: Store;
   /** Lets running requests finish, ends downloads, closes the store; the same however often it is called. */
@@ -69,6 +70,7 @@ function shelvesOf(services: readonly Service<unknown>[], store: Store): OpenShe
 export async function serve(options: SuiteOptions): Promise<RunningSuite> {
   const { config, telemetry, now, version } = options;
   const { suite } = config;
+  const certificate = certificateOf(config, options.services, { log: telemetry.log, now });
   const store = await storeOf(config, telemetry, now, deliveryOf(config, options.services));
   const listening: Listening[] = [];
   const services: RunningSuite['services'] = [];
@@ -101,13 +103,15 @@ export async function serve(options: SuiteOptions): Promise<RunningSuite> {
         ...outward(config, version, now),
       });
       services.push({ ...running, url: '' });
-      const opened = await listen(running.app, {
-        host: suite.listen,
-        port: listener.port,
-        setting: `${service.name}.port`,
-      });
-      listening.push(opened);
-      services.at(-1)!.url = opened.url;
+      const open = async (port: number, key: string, by?: Certificate) => {
+        const setting = `${service.name}.${key}`;
+        const opened = await listen(running.app, { host: suite.listen, port, setting, certificate: by });
+        listening.push(opened);
+        return opened.url;
+      };
+      services.at(-1)!.url = await open(listener.port, 'port');
+      if (listener.tlsPort !== undefined)
+        services.at(-1)!.tlsUrl = await open(listener.tlsPort, 'tlsPort', certificate);
     }
     const names = options.services.map(({ name }) => name);
     const app = adminApp({ store, telemetry, services: names, now, draining: () => closing !== undefined });

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { HubAnswer } from './hub.ts';
 import type { HubCommit, HubFile, HubRepo } from './hub-repo.ts';
+import type { Played } from './played.ts';
 
 interface HubApiOptions {
   repos: Map<string, HubRepo>;
@@ -37,7 +37,7 @@ export class HubApi {
     return undefined;
   }
 
-  async answer(req: IncomingMessage): Promise<HubAnswer> {
+  async answer(req: IncomingMessage): Promise<Played> {
     const url = new URL(req.url!, this.#options.url);
     const path = decodeURIComponent(url.pathname);
     const authorized = !!this.#options.token && req.headers.authorization === `Bearer ${this.#options.token}`;
@@ -72,7 +72,7 @@ export class HubApi {
     return undefined;
   }
 
-  #api({ url, repo }: Asked, rest: string, body: Buffer): HubAnswer {
+  #api({ url, repo }: Asked, rest: string, body: Buffer): Played {
     const [, verb = '', tail = ''] = /^\/?([^/]*)\/?(.*)$/.exec(rest)!;
     if (verb === '') return this.#info(repo, 'main', url);
     if (verb === 'revision') return this.#info(repo, tail, url);
@@ -91,7 +91,7 @@ export class HubApi {
     return json(404, { error: 'Not Found' });
   }
 
-  #info(repo: HubRepo, rev: string, url: URL): HubAnswer {
+  #info(repo: HubRepo, rev: string, url: URL): Played {
     const commit = commitAt(repo, rev);
     if (!commit) return noRevision(rev);
     const blobs = url.searchParams.get('blobs') === 'true';
@@ -119,14 +119,14 @@ export class HubApi {
     });
   }
 
-  #commits(repo: HubRepo, rev: string): HubAnswer {
+  #commits(repo: HubRepo, rev: string): Played {
     const list = [];
     for (let commit = commitAt(repo, rev); commit; commit = commit.parent ? repo.commits.get(commit.parent) : undefined)
       list.push({ id: commit.sha, title: commit.title, message: '', authors: [{ user: 'acme' }], date: commit.date });
     return list.length > 0 ? json(200, list) : noRevision(rev);
   }
 
-  #tree(repo: HubRepo, tail: string, url: URL): HubAnswer {
+  #tree(repo: HubRepo, tail: string, url: URL): Played {
     const [rev, dir] = splitRev(repo, tail);
     const commit = rev === undefined ? undefined : commitAt(repo, rev);
     if (!commit) return noRevision(tail);
@@ -150,7 +150,7 @@ export class HubApi {
     return answer;
   }
 
-  #list(type: HubRepo['type'], url: URL): HubAnswer {
+  #list(type: HubRepo['type'], url: URL): Played {
     const words = url.searchParams.getAll('search').map((word) => word.toLowerCase());
     const author = url.searchParams.get('author');
     const found = [...this.#options.repos.values()].filter(
@@ -177,7 +177,7 @@ export class HubApi {
     );
   }
 
-  #resolve({ repo, authorized }: Asked, rest: string): HubAnswer {
+  #resolve({ repo, authorized }: Asked, rest: string): Played {
     const [rev, path] = splitRev(repo, rest);
     const commit = rev === undefined ? undefined : commitAt(repo, rev);
     if (!commit) return noRevision(rest);
@@ -204,7 +204,7 @@ export class HubApi {
     return { status: 302, headers: { ...facts, ...xet, location }, body: Buffer.from('Found. Redirecting') };
   }
 
-  #cached(id: string, sha: string, path: string): HubAnswer {
+  #cached(id: string, sha: string, path: string): Played {
     const file = this.#options.repos.get(id)?.commits.get(sha)?.files.get(path);
     if (!file) return noEntry(sha);
     const headers = { 'x-repo-commit': sha, etag: `"${file.oid}"`, 'content-type': 'text/plain; charset=utf-8' };
@@ -272,7 +272,7 @@ async function bodyOf(req: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(await req.toArray());
 }
 
-function json(status: number, value: unknown): HubAnswer {
+function json(status: number, value: unknown): Played {
   return {
     status,
     headers: { 'content-type': 'application/json; charset=utf-8' },
@@ -280,13 +280,13 @@ function json(status: number, value: unknown): HubAnswer {
   };
 }
 
-function refusal(status: number, code: string, message: string, more: Record<string, string> = {}): HubAnswer {
+function refusal(status: number, code: string, message: string, more: Record<string, string> = {}): Played {
   const answer = json(status, { error: message });
   return { ...answer, headers: { ...answer.headers, 'x-error-code': code, 'x-error-message': message, ...more } };
 }
 
 /** Anonymous callers are not told whether a repo exists. */
-function unknownRepo(authorized: boolean): HubAnswer {
+function unknownRepo(authorized: boolean): Played {
   return authorized
     ? refusal(404, 'RepoNotFound', 'Repository not found')
     : refusal(401, 'RepoNotFound', 'Invalid username or password.');

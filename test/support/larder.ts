@@ -14,6 +14,8 @@ export { larder, type SpawnedLarder, spawnLarder } from './spawn-larder.ts';
 export interface TestLarder {
   /** Where a service answers; no trailing slash. */
   url(service: string): string;
+  /** The same with TLS; the service must have a tlsPort. */
+  tlsUrl(service: string): string;
   adminUrl: string;
   store: Store;
   telemetry: Telemetry;
@@ -69,6 +71,7 @@ async function startIn(
   };
   return {
     url: (name) => running(name).url,
+    tlsUrl: (name) => running(name).tlsUrl!,
     adminUrl: suite.adminUrl,
     context: (name) => running(name).context,
     store: suite.store,

@@ -10,6 +10,8 @@ const COMMAND = resolve(ROOT, 'services/cli/larder.mjs');
 export interface SpawnedLarder {
   /** By service: `urls.pypi`. */
   urls: Record<string, string>;
+  /** The same for services with a tlsPort. */
+  tlsUrls: Record<string, string>;
   pid: number;
   /** Milliseconds from the spawn to its start block. */
   startedIn: number;
@@ -52,9 +54,10 @@ export async function spawnLarder(options: SpawnOptions): Promise<SpawnedLarder>
     log += chunk;
   });
   const exited = once(child, 'exit').then(([code]) => code as number | null);
-  const urls = await startBlock(child, () => log);
+  const block = await startBlock(child, () => log);
   return {
-    urls,
+    urls: urlsIn(block, 'http'),
+    tlsUrls: urlsIn(block, 'https'),
     pid: child.pid!,
     startedIn: performance.now() - started,
     log: () => log,
@@ -79,7 +82,7 @@ function environmentOf(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(kept), ...more };
 }
 
-async function startBlock(child: ChildProcess, log: () => string): Promise<Record<string, string>> {
+async function startBlock(child: ChildProcess, log: () => string): Promise<string> {
   let text = '';
   const ready = new Promise<void>((resolve) => {
     child.stdout!.on('data', (chunk) => {
@@ -89,7 +92,12 @@ async function startBlock(child: ChildProcess, log: () => string): Promise<Recor
   });
   await Promise.race([ready, once(child, 'exit')]);
   if (child.exitCode !== null) throw new Error(`larder did not start:\n${text}${log()}`);
-  return Object.fromEntries([...text.matchAll(/^\s+(\w+)\s+(http:\/\/\S+)/gm)].map((match) => [match[1]!, match[2]!]));
+  return text;
+}
+
+function urlsIn(block: string, scheme: string): Record<string, string> {
+  const rows = block.matchAll(new RegExp(`^\\s+(\\w+)\\s+(${scheme}://\\S+)`, 'gm'));
+  return Object.fromEntries([...rows].map((match) => [match[1]!, match[2]!]));
 }
 
 /** Runs one verb to its end. */

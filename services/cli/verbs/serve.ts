@@ -57,8 +57,10 @@ function hintUrl(url: string, publicUrl: string | undefined): string {
 /** Where everything is, and the one line that points each client there. */
 function startBlock(session: Session, suite: RunningSuite): string {
   const { mode } = session.config.suite;
-  const rows = suite.services.map(
-    ({ service, url, context }) => [service.name, url, service.clientHint(hintUrl(url, context.publicUrl))] as const,
+  const rows = suite.services.flatMap(({ service, url, tlsUrl, context }) =>
+    [url, tlsUrl]
+      .filter((one) => one !== undefined)
+      .map((one) => [service.name, one, service.clientHint(hintUrl(one, context.publicUrl))] as const),
   );
   const nameWidth = Math.max(8, ...rows.map(([name]) => name.length));
   const urlWidth = Math.max(...rows.map(([, url]) => url.length), suite.adminUrl.length);
