@@ -1,12 +1,16 @@
 import { type Request, type Response, Router } from 'express';
 import { MirrorError } from '../../shared/model/errors.ts';
 import type { Context } from '../../shared/service/service.ts';
+import { account } from './account.ts';
 import { clientBase, withoutPrefix } from './answers.ts';
 import { catalog } from './catalog.ts';
 import { ownKeysOnly } from './client-keys.ts';
 import type { NgcConfig } from './config.ts';
 import { Documents } from './documents.ts';
+import { HeldIndex } from './listed.ts';
+import { search } from './search.ts';
 import { byGrant } from './url-answers.ts';
+import { zip } from './zip.ts';
 
 /** What the rooms of the catalog share. */
 export interface Rooms {
@@ -23,13 +27,14 @@ export function routes(context: Context<NgcConfig>): Router {
     documents: new Documents(context),
     base: (req) => clientBase(req, context.publicUrl),
   };
+  const held = new HeldIndex(context);
   const router = Router({ caseSensitive: true });
   router.use(withoutPrefix(context.publicUrl), ownKeysOnly);
-  // account: a mount of its own here, before anybody has to be let in (`/v3/keys/get-caller-info`, `/token`)
+  router.use(account(context, held));
   router.use(byGrant(context, context.access.require('read', 'ngc')));
-  // search: a mount of its own here
+  router.use(search(context, held));
   router.use(onlyReads);
-  // zip (form 6): a mount of its own here; one that is none of its own it passes on
+  router.get(/^\//, zip(rooms));
   router.get(/^\//, catalog(rooms));
   return router;
 }

@@ -1,0 +1,72 @@
+import { z } from 'zod';
+import { MirrorError } from '../../shared/model/errors.ts';
+import { type ArtifactKind, type ArtifactVersion, labelOf, parseTarget } from './artifact.ts';
+import { matchesGlob } from './glob.ts';
+
+/** Manifest item types, and what they bring. */
+const KINDS: Record<string, ArtifactKind> = { ngc: 'models', 'ngc-resource': 'resources' };
+
+function target(kind: ArtifactKind) {
+  return z.string().superRefine((text, problems) => {
+    try {
+      parseTarget(kind, text);
+    } catch (error) {
+      problems.addIssue((error as MirrorError).message);
+    }
+  });
+}
+
+const patterns = z.union([
+  z
+    .string()
+    .min(1)
+    .transform((one) => [one]),
+  z.array(z.string().min(1)).min(1),
+]);
+
+/** Only files that one of these names, as the CLI's `--file` and `--exclude`: `*` stands for slashes, too. */
+const options = { include: patterns.optional(), exclude: patterns.optional() };
+
+/** `{ ngc: org/team/name:version, include, exclude }`, likewise `ngc-resource`. */
+export const itemSchemas = {
+  ngc: z.strictObject({ ngc: target('models'), ...options }),
+  'ngc-resource': z.strictObject({ 'ngc-resource': target('resources'), ...options }),
+};
+
+export interface VersionItem {
+  version: ArtifactVersion;
+  include: string[] | undefined;
+  exclude: string[];
+}
+
+/** @param value what the schema of `type` made of an item */
+export function readItem(type: string, value: unknown): VersionItem {
+  const { include, exclude = [] } = value as { include?: string[]; exclude?: string[] };
+  return { version: parseTarget(KINDS[type]!, (value as Record<string, string>)[type]!), include, exclude };
+}
+
+/** What a manifest calls a kind. */
+export function itemTypeOf(kind: ArtifactKind): string {
+  return kind === 'models' ? 'ngc' : 'ngc-resource';
+}
+
+/** Files that an item takes, and those that it leaves out. Throws `bad-request` when none of many is left. */
+export function chooseFiles<F extends { path: string }>(
+  files: readonly F[],
+  { version, include, exclude }: VersionItem,
+): { taken: F[]; left: string[] } {
+  const isWanted = ({ path }: F) =>
+    (!include || include.some((pattern) => names(pattern, path))) && !exclude.some((pattern) => names(pattern, path));
+  const taken = files.filter(isWanted);
+  if (taken.length === 0 && files.length > 0) {
+    const label = labelOf(version.artifact, version.version);
+    const what = `${label}: "include" and "exclude" leave none of its ${files.length} files`;
+    throw new MirrorError('bad-request', 'manifest', what);
+  }
+  return { taken, left: files.filter((file) => !isWanted(file)).map(({ path }) => path) };
+}
+
+/** A folder is a pattern for all below it. */
+function names(pattern: string, path: string): boolean {
+  return matchesGlob(path, pattern.endsWith('/') ? `${pattern}*` : pattern);
+}

@@ -1,0 +1,130 @@
+import type { Digest } from '../../shared/model/digest.ts';
+import type { Entry } from '../../shared/model/entry.ts';
+import type { Context } from '../../shared/service/service.ts';
+import { ARTIFACT_KINDS, type Artifact, type ArtifactKind, idOf } from './artifact.ts';
+import { type HeldVersions, HeldVersionsOf } from './held-versions.ts';
+import { SUMMARY, type Summary, versionKey, WORDS } from './keys.ts';
+import { isLocal } from './refs.ts';
+import { summaryOf } from './summary.ts';
+
+/** Milliseconds for which lists do not look again although names changed: a busy mirror changes some all the time. */
+const TRUSTED = 1000;
+const MOST_DOCUMENT = 64 << 20;
+
+/** A model or a resource of which a version is held, ready to be searched. */
+export interface Listed extends Summary {
+  artifact: Artifact;
+  /** `nvidia/tao/ocrnet`. */
+  id: string;
+  /** Added here: NGC is not asked for it. */
+  local: boolean;
+  /** What words are looked for in, lower case. */
+  text: string;
+}
+
+type Place = Pick<Context<unknown>, 'catalog' | 'blobs' | 'now'>;
+
+/** What is held, in memory: summaries stand in the index of names, so that hardly any document is read for them. */
+export class HeldIndex {
+  readonly #place: Place;
+  readonly #kinds: Record<ArtifactKind, KindIndex>;
+
+  constructor(place: Place) {
+    this.#place = place;
+    this.#kinds = { models: new KindIndex(place, 'models'), resources: new KindIndex(place, 'resources') };
+  }
+
+  /** By id. */
+  list(kind: ArtifactKind): Promise<readonly Listed[]> {
+    return this.#kinds[kind].list(this.#place.catalog.generation());
+  }
+
+  /** Orgs of which something is held, the one with the most first. */
+  async orgs(): Promise<string[]> {
+    const counts = new Map<string, number>();
+    for (const { artifact } of await this.#all()) counts.set(artifact.org, (counts.get(artifact.org) ?? 0) + 1);
+    return [...counts].sort(([one, many], [other, more]) => more - many || (one < other ? -1 : 1)).map(([org]) => org);
+  }
+
+  /** Teams of an org of which something is held. */
+  async teams(org: string): Promise<string[]> {
+    const own = (await this.#all()).filter(({ artifact }) => artifact.org === org);
+    return [...new Set(own.flatMap(({ artifact }) => artifact.team ?? []))].sort();
+  }
+
+  async #all(): Promise<Listed[]> {
+    return (await Promise.all(ARTIFACT_KINDS.map((kind) => this.list(kind)))).flat();
+  }
+}
+
+/** What is held of one kind. */
+class KindIndex {
+  readonly #place: Place;
+  readonly #kind: ArtifactKind;
+  readonly #versions: HeldVersionsOf;
+  readonly #read = new Map<Digest, Summary>();
+  #known: { list: readonly Listed[]; generation: number; at: number } | undefined;
+  #reading: Promise<readonly Listed[]> | undefined;
+
+  constructor(place: Place, kind: ArtifactKind) {
+    this.#place = place;
+    this.#kind = kind;
+    this.#versions = new HeldVersionsOf(place.catalog, kind);
+  }
+
+  async list(generation: number): Promise<readonly Listed[]> {
+    const known = this.#known;
+    const isTrusted = known && (known.generation === generation || Math.abs(this.#place.now() - known.at) < TRUSTED);
+    if (isTrusted) return known.list;
+    this.#reading ??= this.#readAll(generation).finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  async #readAll(generation: number): Promise<readonly Listed[]> {
+    const { catalog, now } = this.#place;
+    const prefix = `artifact/${this.#kind}/`;
+    const entries = new Map((await catalog.list(prefix)).map((entry) => [entry.key.slice(prefix.length), entry]));
+    const list: Listed[] = [];
+    for (const [id, held] of await this.#versions.read()) {
+      const entry = entries.get(id);
+      const own = entry?.headers[SUMMARY];
+      const found = own ? (JSON.parse(own) as Summary) : await this.#summaryIn(held);
+      if (found) list.push(listed(held, found, entry));
+    }
+    list.sort((one, other) => (one.id < other.id ? -1 : 1));
+    this.#known = { list, generation, at: now() };
+    return list;
+  }
+
+  /** Who asked for files alone never asked what they belong to: the document of a version says that, too. */
+  async #summaryIn({ artifact, versions }: HeldVersions): Promise<Summary | undefined> {
+    const { catalog, blobs } = this.#place;
+    const entry = await catalog.get(versionKey({ artifact, version: versions.at(-1)! }));
+    if (!entry) return undefined;
+    const known = this.#read.get(entry.digest);
+    if (known) return known;
+    const document = JSON.parse((await blobs.read(entry.digest, MOST_DOCUMENT)).toString('utf8'));
+    const summary = summaryOf(document[WORDS[this.#kind].one] ?? {});
+    this.#read.set(entry.digest, summary);
+    return summary;
+  }
+}
+
+const byNumber = new Intl.Collator('en', { numeric: true });
+
+/** The latest version is one that is held: clients that name none take it. */
+function listed({ artifact, versions }: HeldVersions, summary: Summary, entry: Entry | undefined): Listed {
+  const { displayName, description, labels, publisher, application, framework, modelFormat, precision } = summary;
+  const id = idOf(artifact);
+  const words = [id, displayName, description, publisher, application, framework, modelFormat, precision, ...labels];
+  const isHeld = summary.latestVersion !== undefined && versions.includes(summary.latestVersion);
+  const latest = isHeld ? {} : { latestVersion: [...versions].sort(byNumber.compare).at(-1), latestSize: undefined };
+  const own = {
+    displayName: displayName || artifact.name,
+    local: isLocal(entry),
+    text: words.join('\n').toLowerCase(),
+  };
+  return { ...summary, ...latest, ...own, artifact, id };
+}
