@@ -5,7 +5,7 @@ import type { Ref } from '../../shared/model/ref.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { Artifact, ArtifactVersion } from './artifact.ts';
 import type { NgcConfig } from './config.ts';
-import { artifactKey, fileKey, WORDS } from './keys.ts';
+import { artifactKey, fileKey, filesKey, versionKey, WORDS } from './keys.ts';
 import { CHECKSUMS, ChecksumPromises } from './nim/checksums.ts';
 import { isLocal, own, placeOf, Refs, type VersionFile } from './refs.ts';
 import { parseFileList, parseVersion, type VersionInfo } from './version-documents.ts';
@@ -45,28 +45,40 @@ export class Documents {
 
   /** `{"modelFiles":[…]}` */
   async files(of: ArtifactVersion): Promise<Document> {
-    // what a version says of itself decides whether its list of files is the last word
-    const { settled } = await this.#version(of);
-    return this.#read(this.refs.files(of, settled));
+    const { document, settled } = await this.#version(of);
+    // a list from before the version was complete is not its last word
+    const held = await this.#context.catalog.get(filesKey(of));
+    const isEarlier = held !== undefined && held.checkedAt < document.entry.storedAt;
+    return this.#read(this.refs.files(of, settled && !isEarlier));
   }
 
   async parsedVersion(of: ArtifactVersion): Promise<VersionInfo> {
     return (await this.#version(of)).info;
   }
 
-  /** The files of a version, in the order of its list. Throws `upstream-failed` for a list that names a path that is none. */
+  /**
+   * The files of a version, in the order of its list; by its checksums, where the list may not be seen or is not here.
+   * Throws `upstream-failed` for a list that names a path that is none.
+   */
   async fileList(of: ArtifactVersion): Promise<VersionFile[]> {
-    return [...(await this.#filesByPath(of)).values()];
+    try {
+      return [...(await this.#filesByPath(of)).values()];
+    } catch (error) {
+      const isThere = isDenied(error) || (await this.isHeld(of, CHECKSUMS));
+      const sums = isThere && (await this.#checksums.read(await this.own(this.refs.file(of, { path: CHECKSUMS }))));
+      if (!sums) throw error;
+      return [CHECKSUMS, ...sums.keys()].map((path) => ({ path }));
+    }
   }
 
   /** What the list says of one file. Throws `not-found` when it has none of this path. */
   async listed(of: ArtifactVersion, path: string): Promise<VersionFile> {
-    return this.#listedIn(await this.#listAllowed(of), of, path);
+    return this.#listedIn(await this.#listAllowed(of, path), of, path);
   }
 
   /** A file's Ref, with what its list promises of it, and where that is nothing, what its checksums promise. */
   async fileRef(of: ArtifactVersion, path: string): Promise<Ref> {
-    const list = await this.#listAllowed(of);
+    const list = await this.#listAllowed(of, path);
     const ref = await this.own(this.refs.file(of, this.#listedIn(list, of, path)));
     if (ref.promised?.sha256 !== undefined) return ref;
     const sums = list ? list.get(CHECKSUMS) : { path: CHECKSUMS };
@@ -84,13 +96,19 @@ export class Documents {
     return (await this.#context.catalog.get(fileKey(of, path))) !== undefined;
   }
 
-  /** As it is, or without a source when it was added here, or all that is said of its model was: private names stay here. */
+  /** As it is, or without a source when it was added here: names of the site's own stay in it. */
   async own(ref: Ref): Promise<Ref> {
-    const { catalog } = this.#context;
+    const entry = await this.#context.catalog.get(ref.key);
+    if (entry) return own(ref, isLocal(entry));
     const place = placeOf(ref.key);
-    const local =
-      isLocal(await catalog.get(ref.key)) || (place && isLocal(await catalog.get(artifactKey(place.artifact))));
-    return own(ref, local === true);
+    return own(ref, place !== undefined && (await this.#isOurs(place.artifact)));
+  }
+
+  /** True for what was added here and has nothing of NGC's: nobody is asked for the rest of it. */
+  async #isOurs(artifact: Artifact): Promise<boolean> {
+    const { catalog } = this.#context;
+    if (!isLocal(await catalog.get(artifactKey(artifact)))) return false;
+    return (await catalog.list(versionKey({ artifact, version: '' }))).every(isLocal);
   }
 
   #listedIn(list: ReadonlyMap<string, VersionFile> | undefined, of: ArtifactVersion, path: string): VersionFile {
@@ -101,11 +119,10 @@ export class Documents {
     throw new MirrorError('not-found', 'file', `there is no ${label}: its list of files does not name it`);
   }
 
-  /** The list of files; undefined where it may not be seen. */
-  async #listAllowed(of: ArtifactVersion): Promise<ReadonlyMap<string, VersionFile> | undefined> {
-    return this.#filesByPath(of).catch((error) => {
-      // some catalogs give single files to those who may not see lists: NGC is asked for the file itself
-      if (isKind(error, 'upstream-denied') && [400, 401, 403].includes(error.originStatus ?? 0)) return undefined;
+  /** The list of files; undefined where it may not be seen, or is not here and the file is. */
+  async #listAllowed(of: ArtifactVersion, path: string): Promise<ReadonlyMap<string, VersionFile> | undefined> {
+    return this.#filesByPath(of).catch(async (error) => {
+      if (isDenied(error) || (await this.isHeld(of, path))) return undefined;
       throw error;
     });
   }
@@ -157,4 +174,9 @@ export class Documents {
       return mirror.read(own(ref, true), options);
     }
   }
+}
+
+/** Some catalogs give single files to those who may not see lists: NGC is asked for the file itself (reference §2.4). */
+function isDenied(error: unknown): boolean {
+  return isKind(error, 'upstream-denied') && [400, 401, 403].includes(error.originStatus ?? 0);
 }

@@ -90,17 +90,21 @@ export class ChecksumPromises {
    * @param sums the file of checksums; undefined when the version has none
    */
   async of(file: Ref, sums: Ref | undefined): Promise<string | undefined> {
-    const { catalog, listing, log, mirror } = this.#context;
+    const { catalog, listing } = this.#context;
     if (!sums || file.promised?.sha256 !== undefined || file.key === sums.key || listing === 'held') return undefined;
     if (await catalog.get(file.key)) return undefined;
+    return (await this.read(sums))?.get(placeOf(file.key)?.path ?? '');
+  }
+
+  /** What a version's checksums say, held or asked for; undefined where they cannot be had, and the log says why. */
+  async read(sums: Ref): Promise<Checksums | undefined> {
     try {
-      const { entry, bytes } = await mirror.read(sums, { maxBytes: MOST });
-      const parse = async () => parseChecksums(bytes.toString('utf8'), sums.label);
-      const path = placeOf(file.key)?.path ?? '';
-      return (await this.#known.get(entry.digest, entry.size, parse)).get(path);
+      const { entry, bytes } = await this.#context.mirror.read(sums, { maxBytes: MOST });
+      return await this.#known.get(entry.digest, entry.size, async () =>
+        parseChecksums(bytes.toString('utf8'), sums.label),
+      );
     } catch (error) {
-      // the file may still be had, as all could be before there were such lists
-      log.warn({ event: 'ngc-no-checksums', file: file.label, err: error }, 'this file is fetched without a promise');
+      this.#context.log.warn({ event: 'ngc-no-checksums', err: error }, `${sums.label} cannot be gone by`);
       return undefined;
     }
   }
