@@ -5,9 +5,8 @@ import type { Ref } from '../../shared/model/ref.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { Artifact, ArtifactVersion } from './artifact.ts';
 import type { NgcConfig } from './config.ts';
-
-    return this.#listedIn(await this.#listAllowed(of, path), of, path);
-
+import { artifactKey, fileKey, filesKey, versionKey, WORDS } from './keys.ts';
+import { CHECKSUMS, ChecksumPromises } from './nim/checksums.ts';
 import { isLocal, own, placeOf, Refs, type VersionFile } from './refs.ts';
 import { parseFileList, parseVersion, type VersionInfo } from './version-documents.ts';
 
@@ -74,21 +73,7 @@ export class Documents {
 
   /** What the list says of one file. Throws `not-found` when it has none of this path. */
   async listed(of: ArtifactVersion, path: string): Promise<VersionFile> {
-<<<<<<< HEAD
-    return this.#listedIn(await this.#listAllowed(of), of, path);
-=======
-    const found = await this.#filesByPath(of).catch(async (error) => {
-      // some catalogs give single files to those who may not see lists: NGC is asked for the file itself
-      if (isKind(error, 'upstream-denied') && [400, 401, 403].includes(error.originStatus ?? 0)) return undefined;
-      if (await this.isHeld(of, path)) return undefined;
-      throw error;
-    });
-    const file = found?.get(path);
-    if (file) return file;
-    if (!found || path === CHECKSUMS) return { path };
-    const label = this.refs.file(of, { path }).label;
-    throw new MirrorError('not-found', 'file', `there is no ${label}: its list of files does not name it`);
->>>>>>> core
+    return this.#listedIn(await this.#listAllowed(of, path), of, path);
   }
 
   /** A file's Ref, with what its list promises of it, and where that is nothing, what its checksums promise. */
