@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type ByteRange, lengthOf } from '../model/byte-range.ts';
 import { fromSystemError, MirrorError } from '../model/errors.ts';
-import { absentOr, CHUNK, isTaken, readSmall, statOf, syncedFile, syncFolder, writeSynced } from './disk-files.ts';
+import { absentOr, CHUNK, isTaken, readSmall, syncedFile, writeSynced } from './disk-files.ts';
 import { DiskLock } from './disk-lock.ts';
 import { type Walked, walk } from './disk-walk.ts';
 import { FileBody } from './file-body.ts';
@@ -12,6 +12,7 @@ import { FolderSyncs } from './folder-syncs.ts';
 import type { DeleteOptions, ObjectStat, ObjectStore, PutOptions, PutOutcome } from './object-store.ts';
 import { sweepOwned, temporaryName } from './owned-files.ts';
 import { LOCAL } from './paths.ts';
+import { statOf, syncFolder } from './small-file.ts';
 
 /** Up to this size one read is cheaper than a stream. */
 const SMALL = 64 * 1024;

@@ -1,4 +1,4 @@
-import { syncFolder } from './disk-files.ts';
+import { syncFolder } from './small-file.ts';
 
 /**
  * Brings names in folders to the disk. Many who write into one folder at once share a sync: one that began after a name

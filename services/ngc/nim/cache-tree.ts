@@ -1,8 +1,8 @@
 import { chmod, lstat, mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { hexOf } from '../../../shared/model/digest.ts';
-import { syncFolder } from '../../../shared/storage/disk-files.ts';
 import { temporaryName } from '../../../shared/storage/owned-files.ts';
+import { syncFolder } from '../../../shared/storage/small-file.ts';
 import { type Artifact, type ArtifactVersion, idOf } from '../artifact.ts';
 import type { HeldFile } from './held-version.ts';
 
