@@ -44,6 +44,14 @@ export interface AddOptions {
 /** A file whose bytes are in the store. */
 export type AddedFile = KeptBytes & { path: string; size: number };
 
+/** A version whose bytes are in the store, and of which nothing has a name yet. */
+export interface PreparedVersion {
+  version: LocalVersion;
+  files: AddedFile[];
+  /** NGC's own documents of it are held, and stay. */
+  isNgcs: boolean;
+}
+
 /**
  * Adds a version to what is held, in the words that NGC has for one, so that every route serves it like a mirrored one.
  * Blobs and the files' names come first and the documents last: whoever dies between leaves nothing that anybody sees.
@@ -54,6 +62,18 @@ export async function addVersion(
   version: LocalVersion,
   options: AddOptions = {},
 ): Promise<{ files: number; bytes: number }> {
+  const prepared = await prepareVersion(store, version, options);
+  await options.beforeNames?.();
+  await nameVersion(store, prepared);
+  return { files: prepared.files.length, bytes: prepared.files.reduce((sum, { size }) => sum + size, 0) };
+}
+
+/** The first half of it: all that can be wrong is found here. */
+export async function prepareVersion(
+  store: LocalStore,
+  version: LocalVersion,
+  options: AddOptions = {},
+): Promise<PreparedVersion> {
   checkPaths(version);
   const listed = await listedByNgc(store, version);
   const sums = await checksumsAmong(store, version, listed !== undefined);
@@ -65,10 +85,13 @@ export async function addVersion(
     files.push(await keepBytes(store, version, file, { ...promised, blake3: sums?.get(file.path) }, options.signal));
     options.added?.(file.path, file.size);
   }
-  await options.beforeNames?.();
+  return { version, files, isNgcs: listed !== undefined };
+}
+
+/** The second half: it gives names. */
+export async function nameVersion(store: LocalStore, { version, files, isNgcs }: PreparedVersion): Promise<void> {
   await nameFiles(store, version, files);
-  if (!listed) await writeDocuments(store, version, files);
-  return { files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) };
+  if (!isNgcs) await writeDocuments(store, version, files);
 }
 
 /** Throws `bad-request` for no files, for paths that are none, and for a file where there is a folder. */

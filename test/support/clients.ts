@@ -30,6 +30,17 @@ const PACKAGES: Record<string, string[]> = {
   s3fs: ['s3fs'],
   // has the SDK for C++ in it, which Triton is built with
   pyarrow: ['pyarrow'],
+  // the newest, one of the year before, and the last that leaves http as it is
+  ngcsdk: ['ngcsdk>=4.37'],
+  'ngcsdk-4.9': ['ngcsdk==4.9.17'],
+  'ngcsdk-3': ['ngcsdk==3.169.4'],
+  // what MONAI's downloads of bundles need beside torch, which hf-libraries has
+  monai: ['requests'],
+  // what its command line imports
+  aioli: [
+    ...['boto3', 'pydantic>=2', 'urllib3<2.3', 'python-dateutil', 'requests', 'tabulate', 'termcolor', 'argcomplete'],
+    ...['filelock', 'pyOpenSSL', 'ruamel.yaml', 'packaging'],
+  ],
   // what its loader of experiments imports on its way; "mongomock" is the database of its own test mode
   'tao-core': [
     ...['s3fs', 'pymongo', 'mongomock', 'numpy', 'orjson', 'ruamel.yaml', 'PyYAML', 'requests', 'filelock'],
@@ -40,6 +51,9 @@ const PACKAGES: Record<string, string[]> = {
 /** Packages that come by themselves: most of what they ask for is for other parts of them, some gigabytes of it. */
 const ALONE: Record<string, string[]> = {
   'kserve-0.13': ['kserve==0.13.1'],
+  monai: ['monai==1.6.1'],
+  // the newest that still has upload-nim
+  aioli: ['aioli-sdk==1.12.0'],
   'tao-core': ['nvidia-tao-core==7.3.0', 'ngcsdk==3.151.0'],
 };
 
