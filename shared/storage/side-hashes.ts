@@ -15,6 +15,7 @@ const PIECES = 3;
 const MOST = 8;
 /** MiB: a thread makes next to nothing of its own, and left alone V8 lets it grow before it tidies up. */
 const LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 48 };
+const CACHE = getCompileCacheDir();
 /** Milliseconds after which threads that nobody needs end. */
 const IDLE = 10_000;
 
@@ -28,7 +29,7 @@ class HashThread {
   readonly #worker = new Worker(new URL('./hash-thread.ts', import.meta.url), {
     resourceLimits: LIMITS,
     // a thread does not inherit the cache, and to strip types it would load what takes 16 MB
-    env: { NODE_COMPILE_CACHE: getCompileCacheDir() },
+    env: CACHE === undefined ? {} : { NODE_COMPILE_CACHE: CACHE },
   });
   readonly #waiting = new Map<number, Waiting[]>();
   broken = false;
