@@ -31,7 +31,7 @@ const NVME = '9a6c9329ac4bc9b5';
 
 /** Hashes and checksums that node:crypto has not, and bytes of their values. */
 const OTHERS: Record<string, () => RunningHash | Promise<RunningHash>> = {
-  blake3: async () => wasm(32, await createBLAKE3()),
+  blake3: pooled(32, () => createBLAKE3()),
   crc32: plainCrc,
   crc32c: pooled(4, () => createCRC32(CASTAGNOLI)),
   crc64nvme: pooled(8, () => createCRC64(NVME)),
