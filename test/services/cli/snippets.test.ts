@@ -35,7 +35,7 @@ describe('larder snippets', () => {
       2,
       expect.stringMatching(/there is no snippet for "word"; there is mlis/),
     ]);
-  }, 60_000);
+  }, 120_000);
 
   test('says endpointUrl in JSON, and endpointURL only to those who come from the product page', async () => {
     const { stdout } = await larder(['snippets', 'mlis'], { env });
