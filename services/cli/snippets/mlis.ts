@@ -22,7 +22,7 @@ curl -X POST "$AIOLI_CONTROLLER/api/v1/registries" -H "Authorization: Bearer $TO
   -H 'Content-Type: application/json' \\
   -d '{"name":"larder-ngc","type":"ngc","endpointUrl":"${site.ngc}","bucket":"nim","accessKey":"meta","secretKey":"nvapi-<token>"}'
 # The container asks for its model itself: give the packaged model one of the three environments of "larder snippets nim".
-# Without NGC at all, in versions that have it: aioli registry upload-nim <models--org--team--name> s3://<bucket>
+# "aioli registry upload-nim" is not needed for the third: the bucket "nim" has these keys, at its root, where that cannot write.
 
 # Environment of a packaged model: needed whenever its registry is "None" (image vllm/vllm-openai and the like),
 # harmless otherwise
