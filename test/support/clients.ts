@@ -41,6 +41,8 @@ const PACKAGES: Record<string, string[]> = {
     ...['boto3', 'pydantic>=2', 'urllib3<2.3', 'python-dateutil', 'requests', 'tabulate', 'termcolor', 'argcomplete'],
     ...['filelock', 'pyOpenSSL', 'ruamel.yaml', 'packaging'],
   ],
+  // has protoc in it, which crates for gRPC are built with
+  protoc: ['grpcio-tools'],
   // what its loader of experiments imports on its way; "mongomock" is the database of its own test mode
   'tao-core': [
     ...['s3fs', 'pymongo', 'mongomock', 'numpy', 'orjson', 'ruamel.yaml', 'PyYAML', 'requests', 'filelock'],
