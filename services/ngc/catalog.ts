@@ -2,10 +2,10 @@ import type { Request, RequestHandler, Response } from 'express';
 import { MirrorError } from '../../shared/model/errors.ts';
 import { parseAddress } from './address.ts';
 import { sendDocument, wireOf } from './answers.ts';
-import { sendFile } from './files.ts';
+import { answerFile } from './files.ts';
 import { HeldLists } from './held-lists.ts';
 import type { Rooms } from './routes.ts';
-import { sendUrls } from './url-answers.ts';
+import { answerUrls } from './url-answers.ts';
 
 /** Models and resources: forms 1 to 5 and 7 to 9 of the reference (§2.3), each in the spelling of guests and of others. */
 export function catalog(rooms: Rooms): RequestHandler {
@@ -24,9 +24,9 @@ export function catalog(rooms: Rooms): RequestHandler {
       case 'files':
         return send(req, res, rooms.documents.files(asked));
       case 'file':
-        return sendFile(req, res, rooms, asked);
+        return answerFile(req, res, rooms, asked);
       case 'urls':
-        return sendUrls(req, res, rooms, asked, query);
+        return answerUrls(req, res, rooms, asked, query);
       default:
         throw new MirrorError('not-found', asked.form, `there is no ${asked.form} of this version here`);
     }

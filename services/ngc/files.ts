@@ -15,7 +15,7 @@ export type FileOf = ArtifactVersion & { path: string };
  * Form 5, `…/versions/{v}/files/{path}`: the bytes themselves, where NGC sends on to a file host. Under the ETag that NGC
  * gave them, which NIM names its files by (reference §3).
  */
-export async function sendFile(
+export async function answerFile(
   req: Request,
   res: Response,
   { context, documents }: Pick<Rooms, 'context' | 'documents'>,

@@ -56,6 +56,11 @@ function authOf(config: NgcConfig, key: string | undefined, shared: { ca: string
     credentials: key === undefined ? undefined : { username: '$oauthtoken', password: key },
     credentialHosts: [host],
     absent: [],
+    refusal: ({ status }, ref) => {
+      if (status >= 500 || status === 429) return undefined;
+      const message = `${host} gives this mirror no token for its key (${status}); see ngc.apiKey and ngc.org`;
+      return new MirrorError('upstream-denied', ref.subject, message, { originStatus: 401 });
+    },
   };
 }
 
@@ -89,8 +94,12 @@ function textOf(config: NgcConfig, key: 'apiKeyFile' | 'caFile'): string | undef
   const path = config[key];
   if (path === undefined) return undefined;
   try {
-    return readFileSync(path, 'utf8').trim();
+    const text = readFileSync(path, 'utf8').trim();
+    if (text !== '') return text;
+    throw new Error('it is empty');
   } catch (cause) {
-    throw new MirrorError('bad-request', 'settings', `the file that ngc.${key} names cannot be read`, { cause });
+    throw new MirrorError('bad-request', 'settings', `the file that ngc.${key} names cannot be read, or is empty`, {
+      cause,
+    });
   }
 }

@@ -4,7 +4,7 @@ import { parseAddress, pathOf } from './address.ts';
 import { parameterOf, sendJson, wireOf } from './answers.ts';
 import { type ArtifactVersion, labelOf } from './artifact.ts';
 import type { NgcConfig } from './config.ts';
-import { sendFile } from './files.ts';
+import { answerFile } from './files.ts';
 import type { VersionFile } from './refs.ts';
 import type { Rooms } from './routes.ts';
 
@@ -15,7 +15,7 @@ const GOOD_FOR = 86_400;
  * Forms 7 to 9, `…/{v}/files`: the addresses of all files, or of one by `path`; with `redirect=true` that one itself.
  * Always one page, whatever page is asked for: ngcsdk counts them from 0, ModelExpress from 1 (reference §2.4).
  */
-export async function sendUrls(
+export async function answerUrls(
   req: Request,
   res: Response,
   rooms: Rooms,
@@ -32,7 +32,7 @@ export async function sendUrls(
     files.find(({ path }) => path === wish) ??
     files.find(({ path }) => path === literal) ??
     (await rooms.documents.listed(of, pathOf(wish)));
-  if (parameterOf(query, 'redirect') === 'true') return sendFile(req, res, rooms, { ...of, path: file.path });
+  if (parameterOf(query, 'redirect') === 'true') return answerFile(req, res, rooms, { ...of, path: file.path });
   return sendJson(req, res, await urlsOf(req, rooms, of, [file]));
 }
 

@@ -26,6 +26,8 @@ export interface ErrorDetails {
   retryAfter?: number;
   /** The status that the origin gave, where one did. */
   originStatus?: number;
+  /** It is our own settings that stand in the way: asking again leads to the same, and says nothing of the origin. */
+  ours?: boolean;
 }
 
 /**
@@ -38,6 +40,7 @@ export class MirrorError extends Error {
   readonly subject: string;
   readonly retryAfter: number | undefined;
   readonly originStatus: number | undefined;
+  readonly ours: boolean;
 
   constructor(kind: Kind, subject: string, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -46,6 +49,7 @@ export class MirrorError extends Error {
     this.subject = subject;
     this.retryAfter = details.retryAfter;
     this.originStatus = details.originStatus;
+    this.ours = details.ours ?? false;
   }
 }
 

@@ -47,9 +47,9 @@ export function withBreaker(upstream: Upstream, options: BreakerOptions): Upstre
   };
 }
 
-/** An origin that says no is up. */
-function isRefusal({ originStatus = 0 }: MirrorError): boolean {
-  return originStatus >= 400 && originStatus < 500;
+/** An origin that says no is up, and one that sends on to where we do not go. */
+function isRefusal({ originStatus = 0, ours }: MirrorError): boolean {
+  return ours || (originStatus >= 400 && originStatus < 500);
 }
 
 class Circuit {

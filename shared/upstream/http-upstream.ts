@@ -104,6 +104,7 @@ class HttpUpstream implements Upstream {
         'upstream-failed',
         ref.subject,
         `${new URL(url).host} is not among the hosts that the origin "${origin.name}" may use`,
+        { ours: true },
       );
     }
     const hops: Answer['hops'] = [];

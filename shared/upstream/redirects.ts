@@ -27,18 +27,21 @@ export function nextHop(
     throw refused(from, 'it redirects to something that is no URL');
   }
   if (next.protocol !== 'http:' && next.protocol !== 'https:') throw refused(from, `it redirects to ${next.protocol}`);
-  if (next.protocol === 'http:' && from.startsWith('https:')) throw refused(from, 'it redirects from https to http');
+  if (next.protocol === 'http:' && from.startsWith('https:'))
+    throw refused(from, 'it redirects from https to http', true);
   next.username = '';
   next.password = '';
   next.hash = '';
   if (seen.includes(next.href)) throw refused(from, 'it redirects in a loop');
   if (seen.length > MOST_HOPS) throw refused(from, `it redirects more than ${MOST_HOPS} times`);
   if (!allowed(next)) {
-    throw refused(from, `it redirects to ${next.host}, which is not among the hosts that this origin may use`);
+    const why = `it redirects to ${next.host}, which is not among the hosts that this origin may use`;
+    throw refused(from, why, true);
   }
   return next.href;
 }
 
-function refused(from: string, why: string): MirrorError {
-  return new MirrorError('upstream-failed', 'origin', `${shownUrl(from)}: ${why}`);
+/** @param ours the rule is one of ours */
+function refused(from: string, why: string, ours = false): MirrorError {
+  return new MirrorError('upstream-failed', 'origin', `${shownUrl(from)}: ${why}`, { ours });
 }

@@ -37,9 +37,9 @@ export function withRetry(upstream: Upstream, options: RetryOptions): Upstream {
   };
 }
 
-/** What was refused is refused again a moment later. */
-function isRefusal({ originStatus }: MirrorError): boolean {
-  return originStatus === 401 || originStatus === 403;
+/** What was refused is refused again a moment later, by the origin as by us. */
+function isRefusal({ originStatus, ours }: MirrorError): boolean {
+  return ours || originStatus === 401 || originStatus === 403;
 }
 
 function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
