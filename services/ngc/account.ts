@@ -14,8 +14,8 @@ const MOST_FORM = 64 << 10;
 const LIFE = 3600;
 /** The token of somebody without a key of ours: it opens what is open to all. */
 const ANYBODY = 'anonymous';
-/** The org of a mirror that holds nothing yet and was told of none. */
-const NO_ORG = 'larder';
+/** The org whose catalog is open to all: the SDK takes no key for another org than the one it is told here. */
+const PUBLIC_ORG = 'nvidia';
 
 /**
  * Who asks, and what there is for them (reference §2.2, "Other" in §2.3). All of it is about this mirror: what NVIDIA
@@ -58,9 +58,14 @@ function giveToken(req: Request, res: Response): Promise<void> {
   return sendDocument(req, res, bytes, { cacheControl: 'no-store' });
 }
 
-/** What clients that ask for an org are told: the one of the settings, else the one of which most is held. */
+/**
+ * What clients that ask for an org are told: the one of the settings. Without it one that does not change from day to day,
+ * since clients stop when theirs is another.
+ */
 async function ownOrg({ config }: Context<NgcConfig>, held: HeldIndex): Promise<string> {
-  return config.org ?? (await held.orgs())[0] ?? NO_ORG;
+  if (config.org !== undefined) return config.org;
+  const orgs = await held.orgs();
+  return orgs.length === 0 || orgs.includes(PUBLIC_ORG) ? PUBLIC_ORG : orgs[0]!;
 }
 
 function userOf({ identity }: Request, org: string): Record<string, unknown> {

@@ -5,7 +5,7 @@ import type { Ref } from '../../shared/model/ref.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { Artifact, ArtifactVersion } from './artifact.ts';
 import type { NgcConfig } from './config.ts';
-import { artifactKey, fileKey, filesKey, WORDS } from './keys.ts';
+import { artifactKey, fileKey, filesKey, versionKey, WORDS } from './keys.ts';
 import { isLocal, own, placeOf, Refs, type VersionFile } from './refs.ts';
 import { parseFileList, parseVersion, type VersionInfo } from './version-documents.ts';
 
@@ -62,9 +62,10 @@ export class Documents {
 
   /** What the list says of one file. Throws `not-found` when it has none of this path. */
   async listed(of: ArtifactVersion, path: string): Promise<VersionFile> {
-    const found = await this.#filesByPath(of).catch((error) => {
+    const found = await this.#filesByPath(of).catch(async (error) => {
       // some catalogs give single files to those who may not see lists: NGC is asked for the file itself
       if (isKind(error, 'upstream-denied') && [400, 401, 403].includes(error.originStatus ?? 0)) return undefined;
+      if (await this.isHeld(of, path)) return undefined;
       throw error;
     });
     const file = found?.get(path);
@@ -89,13 +90,19 @@ export class Documents {
     return (await this.#context.catalog.get(fileKey(of, path))) !== undefined;
   }
 
-  /** As it is, or without a source when it was added here, or all that is said of its model was: private names stay here. */
+  /** As it is, or without a source when it was added here: names of the site's own stay in it. */
   async own(ref: Ref): Promise<Ref> {
-    const { catalog } = this.#context;
+    const entry = await this.#context.catalog.get(ref.key);
+    if (entry) return own(ref, isLocal(entry));
     const place = placeOf(ref.key);
-    const local =
-      isLocal(await catalog.get(ref.key)) || (place && isLocal(await catalog.get(artifactKey(place.artifact))));
-    return own(ref, local === true);
+    return own(ref, place !== undefined && (await this.#isOurs(place.artifact)));
+  }
+
+  /** True for what was added here and has nothing of NGC's: nobody is asked for the rest of it. */
+  async #isOurs(artifact: Artifact): Promise<boolean> {
+    const { catalog } = this.#context;
+    if (!isLocal(await catalog.get(artifactKey(artifact)))) return false;
+    return (await catalog.list(versionKey({ artifact, version: '' }))).every(isLocal);
   }
 
   async #version(of: ArtifactVersion): Promise<{ document: Document; info: VersionInfo; settled: boolean }> {

@@ -26,45 +26,47 @@ export class HeldLists {
   async info(artifact: Artifact): Promise<Listed> {
     const { context, documents } = this.#rooms;
     if (context.listing === 'all') return documents.info(artifact);
-    const { versions, versionTexts } = await this.#list(artifact);
     const { one } = WORDS[artifact.kind];
-    const { bytes, served } = await documents.info(artifact).catch(async (error) => {
-      const text = versionTexts.at(0);
-      if (!text || !isKind(error, 'not-held')) throw error;
-      return { bytes: Buffer.from(`{${JSON.stringify(one)}:${memberOf(text, one)}}`), served: 'hit' as const };
+    const list = await this.#list(artifact).catch(unlessNotHeld);
+    const document = await documents.info(artifact).catch((error) => {
+      // the same stands in whatever else is held of it
+      if (!list?.text) throw error;
+      return { bytes: Buffer.from(`{${JSON.stringify(one)}:${memberOf(list.text, one)}}`), served: 'hit' as const };
     });
-    return { bytes: Buffer.from(withLatest(bytes.toString('utf8'), one, versions)), served };
+    const text = withLatest(document.bytes.toString('utf8'), one, list?.versions ?? []);
+    return { bytes: Buffer.from(text), served: document.served };
   }
 
   async versions(artifact: Artifact): Promise<Listed> {
     const { context, documents } = this.#rooms;
     if (context.listing === 'all') return documents.versions(artifact);
     const { one, versions: word } = WORDS[artifact.kind];
-    const { list, versions, versionTexts, served } = await this.#list(artifact);
-    const whole = list ?? `{${JSON.stringify(one)}:${memberOf(versionTexts[0]!, one) ?? '{}'}}`;
-    return { bytes: Buffer.from(withLatest(withElements(whole, word, versions), one, versions)), served };
+    const { text, versions, served } = await this.#list(artifact);
+    return { bytes: Buffer.from(withLatest(withElements(text, word, versions), one, versions)), served };
   }
 
-  /** The versions that are held, as the list of them has it; those that it lacks from their own documents, in front. */
-  async #list(
-    artifact: Artifact,
-  ): Promise<{ list?: string; versions: string[]; versionTexts: string[]; served: Served }> {
+  /**
+   * The versions that are held, as the list of them has it; those that it lacks from their own documents, in front.
+   * `text` is a document that says of the artifact what the list would.
+   */
+  async #list(artifact: Artifact): Promise<{ text: string; versions: string[]; served: Served }> {
     const { documents } = this.#rooms;
-    const { version: word, versions: listWord } = WORDS[artifact.kind];
+    const { one, version: word, versions: listWord } = WORDS[artifact.kind];
     const held = await this.#held(artifact);
     const document = await documents.versions(artifact).catch((error) => {
-      if (held.size === 0 || !isKind(error, 'not-held')) throw error;
-      return undefined;
+      if (held.size === 0) throw error;
+      return unlessNotHeld(error);
     });
     const list = document?.bytes.toString('utf8');
-    const listed = elementsOf((list && memberOf(list, listWord)) ?? '').filter((one) => held.delete(idOf(one)));
-    const versionTexts: string[] = [];
+    const listed = elementsOf((list && memberOf(list, listWord)) ?? '').filter((each) => held.delete(idOf(each)));
+    const others: { version: string; of: string }[] = [];
     for (const version of held) {
-      const { bytes } = await documents.version({ artifact, version });
-      versionTexts.push(bytes.toString('utf8'));
+      const text = (await documents.version({ artifact, version })).bytes.toString('utf8');
+      others.push({ version: memberOf(text, word)!, of: memberOf(text, one) ?? '{}' });
     }
-    const others = versionTexts.map((text) => memberOf(text, word)!).sort(newestFirst);
-    return { list, versions: [...others, ...listed], versionTexts, served: document?.served ?? 'hit' };
+    others.sort((a, b) => newestFirst(a.version, b.version));
+    const text = list ?? `{${JSON.stringify(one)}:${others[0]!.of}}`;
+    return { text, versions: [...others.map(({ version }) => version), ...listed], served: document?.served ?? 'hit' };
   }
 
   /** Versions whose document is here, and a file at least. */
@@ -79,6 +81,10 @@ export class HeldLists {
     }
     return held;
   }
+}
+
+function unlessNotHeld(error: unknown): undefined {
+  if (!isKind(error, 'not-held')) throw error;
 }
 
 /** The same document, whose latest version is the first of these unless the one that it names is among them. */

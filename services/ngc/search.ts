@@ -6,7 +6,7 @@ import type { NgcConfig } from './config.ts';
 import { WORDS } from './keys.ts';
 import type { HeldIndex, Listed } from './listed.ts';
 import { SUCCESS } from './orgs.ts';
-import { OriginQuestions } from './origin-questions.ts';
+import { OriginQuestions, type Said } from './origin-questions.ts';
 import { matching, parseQuery, type Wish } from './search-query.ts';
 import { type Found, resultOf, withFields } from './search-result.ts';
 
@@ -38,10 +38,10 @@ export function search(context: Context<NgcConfig>, held: HeldIndex): Router {
     context.log.info({ event: 'search', at, type, query: wish.query.slice(0, 500) }, 'search');
     const kind = KINDS[type];
     const asked = kind && (await askOrigin(questions, scope, type, wish, q));
-    const list = kind ? inScope(await held.list(kind), scope) : [];
-    if (asked) return sendJson(req, res, withLocal(asked, type, wish, list));
     // what a product opens is held like all else, and found in the catalog
-    await sendHeld(req, res, type, wish, at.startsWith('subscriber/') ? [] : list);
+    const list = kind && !at.startsWith('subscriber/') ? inScope(await held.list(kind), scope) : [];
+    if (asked) return sendJson(req, res, withLocal(asked, type, wish, list));
+    await sendHeld(req, res, type, wish, list);
   });
   return router;
 }
@@ -67,16 +67,22 @@ async function askOrigin(
   type: string,
   wish: Wish,
   q: string | null,
-): Promise<Record<string, unknown> | undefined> {
+): Promise<Said | undefined> {
+  if (questions.onlyHeld) return undefined;
+  const names = [...(org === undefined ? [] : [team === undefined ? org : `${org}/${team}`]), ...namesIn(wish)];
+  if (names.some((name) => questions.isPrivate(name))) return undefined;
   // guests are shown the public catalog alone
   const where = questions.isKeyed || at === 'catalog/' ? at : at === '' ? 'catalog/' : undefined;
-  const names = [...(org === undefined ? [] : [team === undefined ? org : `${org}/${team}`]), ...namesIn(wish)];
-  if (where === undefined || names.some((name) => questions.isPrivate(name))) return undefined;
+  if (where === undefined) return NOTHING;
   const query = q === null ? '' : `?q=${encodeURIComponent(q)}`;
   const answer = await questions.ask(`/v2/search/${where}resources/${encodeURIComponent(type)}${query}`, 'a search');
-  if (!Array.isArray(answer?.results)) return undefined;
-  return { ...answer, results: answer.results.map((group: Group) => permitted(group, questions)) };
+  if (Array.isArray(answer?.results))
+    return { ...answer, results: answer.results.map((group: Group) => permitted(group, questions)) };
+  // what an org that refuses us shows to all is found in the catalog, and the SDK would show it twice
+  return answer && org !== undefined ? NOTHING : undefined;
 }
+
+const NOTHING = { ...SUCCESS, params: {}, resultTotal: 0, resultPageTotal: 0, results: [] };
 
 /** Ids, or patterns of them, and words that may be some. */
 function namesIn({ alternatives }: Wish): string[] {
@@ -96,7 +102,7 @@ function permitted(group: Group, { policy }: OriginQuestions): Group {
 }
 
 /** The catalog's answer with what was added here, on its first page, first. */
-function withLocal(answer: Record<string, unknown>, type: string, wish: Wish, list: readonly Listed[]): object {
+function withLocal(answer: Said, type: string, wish: Wish, list: readonly Listed[]): object {
   const local =
     wish.page > 0
       ? []

@@ -94,8 +94,12 @@ function textOf(config: NgcConfig, key: 'apiKeyFile' | 'caFile'): string | undef
   const path = config[key];
   if (path === undefined) return undefined;
   try {
-    return readFileSync(path, 'utf8').trim();
+    const text = readFileSync(path, 'utf8').trim();
+    if (text !== '') return text;
+    throw new Error('it is empty');
   } catch (cause) {
-    throw new MirrorError('bad-request', 'settings', `the file that ngc.${key} names cannot be read`, { cause });
+    throw new MirrorError('bad-request', 'settings', `the file that ngc.${key} names cannot be read, or is empty`, {
+      cause,
+    });
   }
 }

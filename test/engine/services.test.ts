@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { hubSample } from '../conformance/huggingface-sample.ts';
+import { ngcSample } from '../conformance/ngc-sample.ts';
 import { imageSample } from '../conformance/oci-sample.ts';
 import { pypiSample } from '../conformance/pypi-sample.ts';
 import { serviceConformance } from '../conformance/service.ts';
@@ -31,5 +32,6 @@ describe.each(engines)('on %s', (_name, start) => {
 
   serviceConformance('pypi', pypiSample, storesOf('pypi'));
   serviceConformance('huggingface', hubSample, storesOf('huggingface'));
+  serviceConformance('ngc', ngcSample, storesOf('ngc'));
   serviceConformance('oci', imageSample, storesOf('oci'));
 });

@@ -45,8 +45,8 @@ export interface NgcSitesOptions {
   /** Of the manifest, one line each: `{ ngc: "nvidia/tao/ocrnet:1.0" }`. */
   items: readonly string[];
   origin?: NgcOptions;
-  /** Settings of the Larder that packs. */
-  packing?: NodeJS.ProcessEnv;
+  /** Settings of the Larder that packs, and of the one behind the gap. */
+  settings?: NodeJS.ProcessEnv;
 }
 
 /** Plays NGC with these versions, packs them by `larder bundle create`, imports the bundle elsewhere and serves it there. */
@@ -84,11 +84,15 @@ async function startIn(
     LARDER_NGC_TLS_PORT: '443',
   };
   const site = join(folder.path, 'site');
-  if (options.items.length > 0) await carry(folder.path, options.items, { ...env, ...options.packing }, site);
+  if (options.items.length > 0) await carry(folder.path, options.items, { ...env, ...options.settings }, site);
   const gap: AirGap = await makeAirGap();
   undo.push(gap.close);
   // nobody answers at NGC's address in there: whatever asks it all the same is seen
-  const offline = await spawnLarder({ store: site, env: { ...env, AIRGAPPED_MODE: 'true' }, wrap: gap.inside });
+  const offline = await spawnLarder({
+    store: site,
+    env: { ...env, ...options.settings, AIRGAPPED_MODE: 'true' },
+    wrap: gap.inside,
+  });
   undo.push(offline.stop);
   const inSite = await siteNames(folder.path, '127.0.0.1', NAMES);
   let mirrors = 0;

@@ -34,6 +34,7 @@ export async function startReplicas(count: number, store: string, more: NodeJS.P
       LARDER_S3_PORT: String(ports.s3),
       LARDER_OCI_ENABLED: 'false',
       LARDER_HUGGINGFACE_ENABLED: 'false',
+      LARDER_NGC_ENABLED: 'false',
     };
     let running: SpawnedLarder | undefined;
     const start = async () => {

@@ -18,6 +18,7 @@ export function register(program: Command): void {
     .option('--days <n>', 'is good for so many days', Number)
     .option('--s3', 'as an access key of S3: two lines, its id and its secret')
     .option('--hf', 'of the shape hf_…, which clients of model hubs insist on')
+    .option('--ngc', 'with nvapi- in front, as clients of NGC take keys')
     .action(create);
   token
     .command('list')
@@ -55,6 +56,7 @@ interface CreateOptions {
   service?: string[];
   days?: number;
   hf?: boolean;
+  ngc?: boolean;
   s3?: boolean;
 }
 
@@ -75,10 +77,10 @@ async function create(name: string, options: CreateOptions, command: Command): P
   if (unknown.length > 0) throw new MirrorError('bad-request', 'settings', `there is no service ${unknown.join(', ')}`);
   const expires = options.days ? new Date(session.now() + options.days * 86_400_000).toISOString() : undefined;
   const lines = await withStore(session, async (store) => {
-    const services = options.service ?? (options.s3 ? ['s3'] : ['*']);
+    const services = options.service ?? (options.s3 ? ['s3'] : options.ngc ? ['ngc'] : ['*']);
     const shape = options.hf ? 'hf' : 'lrd';
     const { token, secret } = await tokensOf(store, session).create({ name, actions, services, expires, shape });
-    if (!options.s3) return [secret];
+    if (!options.s3) return [options.ngc ? `nvapi-${secret}` : secret];
     const accessKeyId = `lrd_${token.id}`;
     return [accessKeyId, await new Grants(store.objects, { now: session.now }).secretFor(`s3 ${accessKeyId}`)];
   });

@@ -46,6 +46,7 @@ async function startBlock(env: NodeJS.ProcessEnv): Promise<string> {
     LARDER_STORE: join(folder.path, 'store'),
     LARDER_PYPI_PORT: '0',
     LARDER_HUGGINGFACE_PORT: '0',
+    LARDER_NGC_PORT: '0',
     LARDER_OCI_PORT: '0',
     LARDER_S3_PORT: '0',
     ...env,

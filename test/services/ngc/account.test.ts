@@ -1,4 +1,7 @@
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { temporaryFolder } from '../../support/bundles.ts';
+import { larder } from '../../support/larder.ts';
 import { askRaw, descriptionOf, type Site, startSite } from './support.ts';
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
@@ -32,12 +35,26 @@ afterAll(async () => {
 });
 
 describe('who a key is of', () => {
-  test('is a service, in the org of which most is held, whatever key a client has where anybody may read', async () => {
+  test('is a service, in the org that the catalog is of, whatever key a client has where anybody may read', async () => {
     const answer = await callerInfo(open, 'credentials=nvapi-of-nvidias');
     expect(answer.status).toBe(200);
     expect(answer.json).toEqual({ type: 'SERVICE_KEY', orgName: 'nvidia', products: [] });
     const key = await open.key();
     expect((await callerInfo(open, `credentials=${key}`)).status).toBe(200);
+  });
+
+  test('is told in an org of which something is held, where there is none of the settings', async () => {
+    const site = await startSite();
+    try {
+      expect((await callerInfo(site, 'credentials=nvapi-x')).json).toMatchObject({ orgName: 'nvidia' });
+      site.ngc.add({ id: 'acme/own/thing', version: '1', files: { a: 'a' } });
+      await site.ask('/v2/models/acme/own/thing/versions/1/files/a');
+      await site.larder.settled();
+      site.clock.now += 10_000;
+      expect((await callerInfo(site, 'credentials=nvapi-x')).json).toMatchObject({ orgName: 'acme' });
+    } finally {
+      await site.close();
+    }
   });
 
   test('is told in the org of the settings where there is one', async () => {
@@ -68,6 +85,23 @@ describe('who a key is of', () => {
     const raw = await askRaw(open.url, '//token');
     expect(raw.status).toBe(200);
   });
+});
+
+test('"larder token create --ngc" makes a key that clients of NGC take, for this service alone', async () => {
+  const folder = await temporaryFolder();
+  const store = join(folder.path, 'store');
+  const { stdout } = await larder(['token', 'create', 'lab', '--read', '--ngc', '--store', store]);
+  const key = stdout.trim();
+  expect(key).toMatch(/^nvapi-lrd_/);
+  const site = await startSite({}, { store, suite: { access: { anonymousRead: false } } });
+  try {
+    expect((await callerInfo(site, `credentials=${key}`)).status).toBe(200);
+    const { user } = await site.json<{ user: object }>('/v2/users/me', bearer(key));
+    expect(user).toMatchObject({ name: 'lab' });
+  } finally {
+    await site.close();
+    await folder.remove();
+  }
 });
 
 describe('/token', () => {

@@ -90,6 +90,19 @@ describe('without a network', () => {
     );
   });
 
+  test('a model of which no file is held is described, and has no versions', async () => {
+    const { catalog } = site.larder.context('ngc');
+    for (const kind of ['artifact', 'versions'] as const) {
+      const known = await catalog.get(`${kind}/models/nvidia/tao/ocrnet`);
+      await catalog.put({ ...known!, key: `${kind}/models/nvidia/tao/other` });
+    }
+    expect(await site.json('/v2/models/nvidia/tao/other')).toMatchObject({ model: { latestVersionIdStr: 'v3.0' } });
+    expect(await site.json('/v2/models/nvidia/tao/other/versions')).toMatchObject({ modelVersions: [] });
+    await catalog.delete('versions/models/nvidia/tao/other');
+    expect((await site.ask('/v2/models/nvidia/tao/other')).status).toBe(200);
+    expect((await site.ask('/v2/models/nvidia/tao/other/versions')).status).toBe(404);
+  });
+
   test('addresses of a held version are all there', async () => {
     const { filepath, urls } = await site.json<{ filepath: string[]; urls: string[] }>(`${SCOPED}/v1.0/files`);
     expect(filepath).toEqual(['a.pth', 'b/c.yaml']);
@@ -147,6 +160,10 @@ describe('what was added here', () => {
       expect((await connected.ask(`/v2/models/lab/net${rest}`)).status).toBe(404);
     await connected.larder.settled();
     expect(live.calls()).toEqual([]);
+    // once something of NGC's is held beside it, the rest is NGC's as well
+    await catalog.put({ ...version!, key: 'version/models/lab/net:pulled', origin: 'https://api.ngc.nvidia.com/v2/x' });
+    expect((await connected.ask('/v2/models/lab/net/versions/other')).status).toBe(404);
+    expect(live.count('/lab/net/versions/other')).toBe(1);
     await connected.close();
     await live.close();
   });

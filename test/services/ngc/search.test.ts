@@ -328,13 +328,17 @@ describe('with an origin', () => {
     expect(idsOf(await search(keyed, 'org/acme/resources/MODEL'))).toEqual(['acme/own/thing']);
     expect(idsOf(await search(keyed, 'org/acme/team/own/resources/MODEL'))).toEqual(['acme/own/thing']);
     expect((await search(keyed, 'subscriber/catalog/resources/MODEL')).results).toEqual([]);
-    // what it refuses to the key is no failure of the search
+  });
+
+  test('what an org that refuses the key shows to all is found in the catalog alone: clients unite both', async () => {
+    expect((await keyed.ask('/v2/org/nvidia/team/tao/models/ocrnet/versions/v1/files/a.pth')).status).toBe(200);
+    await keyed.larder.settled();
+    keyed.clock.now += 10_000;
     expect(idsOf(await search(keyed, 'org/nvidia/resources/MODEL'))).toEqual([]);
+    expect(idsOf(await search(keyed, 'catalog/resources/MODEL', { query: 'resourceId:*ocrnet' }))).toHaveLength(1);
   });
 
   test('what is held answers where it does not', async () => {
-    expect((await keyed.ask('/v2/org/nvidia/team/tao/models/ocrnet/versions/v1/files/a.pth')).status).toBe(200);
-    await keyed.larder.settled();
     keyed.clock.now += 10_000;
     await keyed.ngc.goDark();
     const answer = await search(keyed, 'catalog/resources/MODEL', { query: 'resourceId:*' });

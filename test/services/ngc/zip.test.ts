@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Entry, fromBuffer } from 'yauzl';
+import { type Entry, fromBuffer, type Options, type ZipFile } from 'yauzl';
 import { zipOf } from '../../../services/ngc/zip-body.ts';
 import { temporaryFolder } from '../../support/bundles.ts';
 import { askRaw, descriptionOf, type Site, startSite } from './support.ts';
@@ -23,15 +23,16 @@ const ZIP = `${PLACE}/zip`;
 
 /** What an archive holds, as another program reads it. */
 async function unzipped(bytes: Buffer): Promise<Record<string, Buffer>> {
-  const archive = await promisify(fromBuffer)(bytes, { lazyEntries: true } as never);
+  const open = promisify(fromBuffer) as (bytes: Buffer, options: Options) => Promise<ZipFile>;
+  const archive = await open(bytes, { lazyEntries: true });
   const found: Record<string, Buffer> = {};
-  const read = promisify(archive!.openReadStream.bind(archive!) as never) as (entry: Entry) => Promise<Readable>;
-  archive!.on('entry', async (entry: Entry) => {
+  const read = promisify(archive.openReadStream.bind(archive) as never) as (entry: Entry) => Promise<Readable>;
+  archive.on('entry', async (entry: Entry) => {
     found[entry.fileName] = Buffer.concat(await (await read(entry)).toArray());
-    archive!.readEntry();
+    archive.readEntry();
   });
-  archive!.readEntry();
-  await once(archive!, 'end');
+  archive.readEntry();
+  await once(archive, 'end');
   return found;
 }
 
