@@ -137,6 +137,7 @@ async function download(place: NgcPlace, name: string, mode: string, keepIn?: st
       return { metadata: JSON.parse(text), files: await filesIn(models).catch(() => ({})) };
     },
   });
+  await writeFile(`/tmp/tao-stderr-${name}.log`, ran.stderr + place.log());
   const { metadata, files } = ran.found as Downloaded;
   const said = Object.keys(metadata).length > 0 ? '' : ran.stderr.slice(-6000) + place.log().slice(-3000);
   expect(`${ran.code} ${said}`).toBe('0 ');

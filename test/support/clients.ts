@@ -3,7 +3,7 @@ import { pythonVenv } from './python-clients.ts';
 /** What TAO's loader of experiments and its download of models import; "mongomock" is the database of its own test mode. */
 const TAO = [
   ...['s3fs', 'pymongo', 'mongomock', 'numpy', 'orjson', 'ruamel.yaml', 'PyYAML', 'requests', 'filelock'],
-  ...['kubernetes==32.0.1', 'pycryptodome', 'ngcsdk==3.151.0', 'huggingface_hub', 'packaging'],
+  ...['kubernetes==32.0.1', 'pycryptodome', 'ngcsdk==3.151.0', 'setuptools<81', 'huggingface_hub', 'packaging'],
 ];
 
 /** How each client is installed. Which must be there is said in test/clients/required.json: one that is missing fails. */
@@ -48,7 +48,8 @@ const PACKAGES: Record<string, string[]> = {
     ...['filelock', 'pyOpenSSL', 'ruamel.yaml', 'packaging'],
   ],
   'tao-core': TAO,
-  'tao-core-6': TAO,
+  // it asks for all that its API runs on
+  'tao-core-6': [...TAO, 'toml', 'pynvml==12.0.0', 'leptonai==0.26.*', 'flask'],
 };
 
 /** Packages that come by themselves: most of what they ask for is for other parts of them, some gigabytes of it. */

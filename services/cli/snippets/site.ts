@@ -3,6 +3,7 @@ export interface Site {
   hf: string;
   pypi: string;
   oci: string;
+  s3: string;
   /** Hosts of the registries that are mirrored. */
   registries: readonly string[];
 }

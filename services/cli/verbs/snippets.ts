@@ -8,6 +8,7 @@ import { containerd, docker, podman } from '../snippets/images.ts';
 import { kserve } from '../snippets/kserve.ts';
 import { mlis } from '../snippets/mlis.ts';
 import type { Site, Snippet } from '../snippets/site.ts';
+import { tao } from '../snippets/tao.ts';
 
 const SNIPPETS: Record<string, Snippet> = {
   mlis,
@@ -21,6 +22,7 @@ const SNIPPETS: Record<string, Snippet> = {
   docker,
   containerd,
   podman,
+  tao,
 };
 
 export function register(program: Command): void {
@@ -60,6 +62,7 @@ function siteOf({ config }: Session): Site {
     hf: urlOf('huggingface'),
     pypi: urlOf('pypi'),
     oci: urlOf('oci'),
+    s3: urlOf('s3'),
     registries: registries.map(({ name }) => name),
   };
 }
