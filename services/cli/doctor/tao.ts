@@ -190,6 +190,6 @@ const usage = (message: string) => new MirrorError('bad-request', 'settings', me
 
 function wordsOf(error: unknown): string {
   const { message = String(error), cause } = (error ?? {}) as Error;
-  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
-  return code ?? message;
+  const { code, message: deeper } = (cause ?? {}) as NodeJS.ErrnoException;
+  return code ?? deeper ?? message;
 }

@@ -9,7 +9,7 @@ export const tao: Snippet = {
     site,
   ) => `# 1. Assets. TAO knows one address for NGC: let api.ngc.nvidia.com lead to Larder (DNS, or --add-host), at port 443
 #    (ngc.tlsPort) with a certificate of the site's authority for that name. Then, unchanged, in all four modes:
-REQUESTS_CA_BUNDLE=/etc/mirror-ca/bundle.crt AIRGAPPED_MODE=True PTM_API_KEY=nvapi-any \\
+REQUESTS_CA_BUNDLE=/etc/mirror-ca/bundle.crt AIRGAPPED_MODE=True PTM_API_KEY=nvapi-any PTM_MAX_WORKERS=1 \\
   python -m nvidia_tao_core.microservices.pretrained_models --org-teams nvidia/tao --shared-folder-path ./airgapped-models
 #    (any key: nobody is asked for one, unless anonymous reads are off; then nvapi-<token of larder token create --read>)
 #    What was downloaded elsewhere, the guide's archive with its .sha256 beside it, or the folder:

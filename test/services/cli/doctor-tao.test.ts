@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -101,7 +103,13 @@ describe('larder doctor tao', () => {
     await names().delete(`${BASE}ptm_metadatas.json`);
     expect((await doctor()).wrong.metadata).toMatch(/not there, nor anywhere else in the bucket: publish it/);
     expect((await doctor('--bucket', 'other')).wrong.bucket).toMatch(/there is no bucket "other"/);
-    expect((await doctor('--s3', 'http://127.0.0.1:1')).wrong.connect).toMatch(/does not answer \(ECONNREFUSED\)/);
+    const nobody = createServer().listen(0, '127.0.0.1');
+    await once(nobody, 'listening');
+    const { port } = nobody.address() as AddressInfo;
+    nobody.close();
+    expect((await doctor('--s3', `http://127.0.0.1:${port}`)).wrong.connect).toMatch(
+      /does not answer \(ECONNREFUSED\)/,
+    );
   });
 
   test('tells a key that is wrong, one that may only read, and a host that swallows the bucket', async () => {
