@@ -1,5 +1,11 @@
 import { pythonVenv } from './python-clients.ts';
 
+/** What TAO's loader of experiments and its download of models import; "mongomock" is the database of its own test mode. */
+const TAO = [
+  ...['s3fs', 'pymongo', 'mongomock', 'numpy', 'orjson', 'ruamel.yaml', 'PyYAML', 'requests', 'filelock'],
+  ...['kubernetes==32.0.1', 'pycryptodome', 'ngcsdk==3.151.0', 'setuptools<81', 'huggingface_hub', 'packaging'],
+];
+
 /** How each client is installed. Which must be there is said in test/clients/required.json: one that is missing fails. */
 const PACKAGES: Record<string, string[]> = {
   pip: ['pip>=26'],
@@ -43,11 +49,9 @@ const PACKAGES: Record<string, string[]> = {
   ],
   // has protoc in it, which crates for gRPC are built with
   protoc: ['grpcio-tools'],
-  // what its loader of experiments imports on its way; "mongomock" is the database of its own test mode
-  'tao-core': [
-    ...['s3fs', 'pymongo', 'mongomock', 'numpy', 'orjson', 'ruamel.yaml', 'PyYAML', 'requests', 'filelock'],
-    ...['kubernetes==32.0.1', 'pycryptodome'],
-  ],
+  'tao-core': TAO,
+  // it asks for all that its API runs on
+  'tao-core-6': [...TAO, 'toml', 'pynvml==12.0.0', 'leptonai==0.26.*', 'flask'],
 };
 
 /** Packages that come by themselves: most of what they ask for is for other parts of them, some gigabytes of it. */
@@ -56,7 +60,8 @@ const ALONE: Record<string, string[]> = {
   monai: ['monai==1.6.1'],
   // the newest that still has upload-nim
   aioli: ['aioli-sdk==1.12.0'],
-  'tao-core': ['nvidia-tao-core==7.3.0', 'ngcsdk==3.151.0'],
+  'tao-core': ['nvidia-tao-core==7.3.0'],
+  'tao-core-6': ['nvidia-tao-core==6.26.3'],
 };
 
 export type ClientName = keyof typeof PACKAGES;

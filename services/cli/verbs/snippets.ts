@@ -10,6 +10,7 @@ import { kserve } from '../snippets/kserve.ts';
 import { mlis } from '../snippets/mlis.ts';
 import { nim } from '../snippets/nim.ts';
 import type { Site, Snippet } from '../snippets/site.ts';
+import { tao } from '../snippets/tao.ts';
 
 const SNIPPETS: Record<string, Snippet> = {
   mlis,
@@ -24,6 +25,7 @@ const SNIPPETS: Record<string, Snippet> = {
   docker,
   containerd,
   podman,
+  tao,
 };
 
 export function register(program: Command): void {

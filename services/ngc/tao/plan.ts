@@ -79,7 +79,7 @@ export function planImport(
       continue;
     }
     const below = path.startsWith(models) ? path.slice(models.length) : undefined;
-    if (below === METADATA_FILE) continue;
+    if (below === METADATA_FILE || (below !== undefined && isLock(below))) continue;
     const folder = below === undefined ? undefined : folderOf(below, folders);
     if (folder === undefined) plan.leftOut.push(path);
     else if (!isCache(below!.slice(folder.length)))
@@ -119,6 +119,9 @@ function folderOf(path: string, folders: ReadonlyMap<string, unknown>): string |
 
 /** What the hub's client notes of its downloads. */
 const isCache = (path: string) => path.startsWith('.cache/huggingface/');
+
+/** What TAO leaves beside each file that it has read. */
+const isLock = (path: string) => /(^|\/)(experiment|ptm_metadatas)_lock\.lock$/.test(path);
 
 /** What an entry tells of and is not there. Also notes what it promises of its files. */
 function lackOf({ fields, target }: PtmEntry, folder: string, files: PlannedFile[]): string | undefined {

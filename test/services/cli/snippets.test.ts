@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'smol-toml';
 import { describe, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { parse as load, parseAllDocuments } from 'yaml';
 import { configSchema } from '../../../services/oci/config.ts';
 import { temporaryFolder } from '../../support/bundles.ts';
 import { larder } from '../../support/larder.ts';
@@ -23,7 +23,7 @@ describe('larder snippets', () => {
       .filter((line) => line !== '')
       .map((line) => line.split(/\s+/)[2]);
     const models = ['mlis', 'kserve', 'transformers', 'vllm', 'llamacpp', 'ollama', 'javascript', 'rust', 'nim'];
-    const images = ['docker', 'containerd', 'podman'];
+    const images = ['docker', 'containerd', 'podman', 'tao'];
     expect(names).toEqual([...models, ...images]);
     for (const name of names) {
       const { stdout } = await larder(['snippets', name!], { env });
@@ -115,5 +115,25 @@ describe('larder snippets', () => {
       host: { 'https://images.site.example': { capabilities: ['pull', 'resolve'] } },
     });
     await folder.remove();
+  });
+
+  test('gives TAO values and an override that are YAML, a workspace that is JSON, and one registry in all of them', async () => {
+    const { stdout } = await larder(['snippets', 'tao'], {
+      env: { ...env, LARDER_S3_PUBLIC_URL: 'http://s3.site.example' },
+    });
+    const REGISTRY = '/shared-storage/ptm/airgapped-models';
+    const values = load(/^airgapped:\n(?: .*\n)+/m.exec(stdout)![0]);
+    expect(values).toMatchObject({ airgapped: { environment: { LOCAL_MODEL_REGISTRY: REGISTRY } } });
+    const override = load(/^services:\n(?: .*\n)+/m.exec(stdout)![0]);
+    expect(override).toMatchObject({
+      services: {
+        mongodb: { image: 'images.site.example/docker.io/library/mongo:latest' },
+        tao_api_app: { pull_policy: 'missing' },
+      },
+    });
+    const workspace = JSON.parse(/^\{"name".*\n.*\}\}$/m.exec(stdout)![0]) as { cloud_specific_details: object };
+    expect(workspace.cloud_specific_details).toMatchObject({ endpoint_url: 'http://s3.site.example' });
+    expect(stdout).toMatch(new RegExp(`^LOCAL_MODEL_REGISTRY=${REGISTRY}$`, 'm'));
+    expect(stdout).toMatch(new RegExp(`^larder tao publish --registry ${REGISTRY} --bucket tao-storage$`, 'm'));
   });
 });

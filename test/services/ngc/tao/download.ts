@@ -72,6 +72,8 @@ export function modelFiles(): Record<string, string | Buffer> {
     ),
     [`${OCRNET_FOLDER}/model.pth`]: WEIGHTS,
     [`${OCRNET_FOLDER}/experiment.yaml`]: SPEC,
+    // what TAO leaves behind when it reads one
+    [`${OCRNET_FOLDER}/experiment_lock.lock`]: '',
     'nvidia/segformer/1.0+a/segformer_v1.0+a/deep/model.tlt': 'tlt',
     'huggingface/acme_tiny/config.json': '{}',
     'huggingface/acme_tiny/.cache/huggingface/download/config.json.metadata': 'x',

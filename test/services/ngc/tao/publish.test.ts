@@ -34,9 +34,9 @@ async function publish(options: { skipIncomplete?: boolean } = {}, registry = RE
   return { ...rest, ...(await putSiteObjects(place('s3'), 'tao-storage', found)) };
 }
 
-/** What TAO's guide uploads: all but what the hub's client noted. */
+/** What TAO's guide uploads: all but what the hub's client and TAO itself noted. */
 function uploaded(): Record<string, string | Buffer> {
-  const models = Object.entries(modelFiles()).filter(([path]) => !path.includes('/.cache/'));
+  const models = Object.entries(modelFiles()).filter(([path]) => !/\/\.cache\/|_lock\.lock$/.test(path));
   const data = Object.entries(DATASETS).map(([path, content]) => [`object/tao-storage/data/${path}`, content]);
   return Object.fromEntries([...models.map(([path, content]) => [BASE + path, content]), ...data]);
 }

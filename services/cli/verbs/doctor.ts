@@ -1,0 +1,7 @@
+import type { Command } from 'commander';
+import { registerTao } from '../doctor/tao.ts';
+
+export function register(program: Command): void {
+  const doctor = program.command('doctor').description('looks why a client does not find what it needs here');
+  registerTao(doctor);
+}
