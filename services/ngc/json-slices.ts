@@ -33,21 +33,38 @@ export function elementsOf(array: string): string[] {
   return found;
 }
 
-function spanOf(object: string, name: string): { start: number; end: number } | undefined {
-  let found: { start: number; end: number } | undefined;
+/** The texts of an object's members by their names, in their order; of members of one name the last. */
+export function membersOf(object: string): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const { name, start, end } of spansIn(object)) found.set(name, object.slice(start, end));
+  return found;
+}
+
+interface Span {
+  name: string;
+  start: number;
+  end: number;
+}
+
+function spanOf(object: string, name: string): Span | undefined {
+  let found: Span | undefined;
+  for (const span of spansIn(object)) if (span.name === name) found = span;
+  return found;
+}
+
+function* spansIn(object: string): Generator<Span> {
   let at = spaceAfter(object, 0);
-  if (object[at] !== '{') return undefined;
+  if (object[at] !== '{') return;
   at = spaceAfter(object, at + 1);
   while (at < object.length && object[at] !== '}') {
     const keyEnd = endOf(object, at);
-    const key: unknown = JSON.parse(object.slice(at, keyEnd));
+    const name = JSON.parse(object.slice(at, keyEnd)) as string;
     const start = spaceAfter(object, spaceAfter(object, keyEnd) + 1);
     const end = endOf(object, start);
-    if (key === name) found = { start, end };
+    yield { name, start, end };
     at = spaceAfter(object, end);
     if (object[at] === ',') at = spaceAfter(object, at + 1);
   }
-  return found;
 }
 
 function spaceAfter(text: string, from: number): number {

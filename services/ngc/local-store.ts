@@ -43,15 +43,25 @@ export async function rewrite(
   make: (before: Json | undefined) => Json | Promise<Json>,
   headersOf: (made: Json) => Record<string, string> = () => ({}),
 ): Promise<void> {
+  await rewriteBytes(store, key, async (before) => {
+    const made = await make(before && parsed(before, key));
+    return { bytes: Buffer.from(JSON.stringify(made)), headers: headersOf(made) };
+  });
+}
+
+/** The same for a document whose every byte counts. */
+export async function rewriteBytes(
+  store: LocalStore,
+  key: string,
+  make: (before: Buffer | undefined) => Promise<{ bytes: Buffer; headers: Record<string, string>; etag?: string }>,
+): Promise<void> {
   const { catalog, blobs } = store;
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
     const held = await catalog.current(key);
-    const made = await make(held && parsed(await blobs.read(held.entry.digest, MOST_DOCUMENT), key));
-    const bytes = Buffer.from(JSON.stringify(made));
+    const { bytes, ...facts } = await make(held && (await blobs.read(held.entry.digest, MOST_DOCUMENT)));
     const digest = digestOf(bytes);
     await blobs.put(digest, bytes.length, Readable.from([bytes], { objectMode: false }));
-    const facts = { mediaType: 'application/json', headers: headersOf(made) };
-    const entry = stamped(store, { key, digest, size: bytes.length, ...facts });
+    const entry = stamped(store, { key, digest, size: bytes.length, mediaType: 'application/json', ...facts });
     if (await catalog.put(entry, held ? { ifMatch: held.etag } : { ifAbsent: true })) return;
   }
   throw new MirrorError('conflict', 'document', `${key} is being written all the time; try again`);

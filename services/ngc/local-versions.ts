@@ -5,6 +5,8 @@ import { type ArtifactVersion, isFilePath, labelOf } from './artifact.ts';
 import { fileKey, filesKey, WORDS } from './keys.ts';
 import { writeDocuments } from './local-documents.ts';
 import { type Json, type LocalStore, readHeld, stamped } from './local-store.ts';
+import { checksumsAmong } from './nim/checksums.ts';
+import { hashesOf } from './nim/file-hashes.ts';
 
 export { LOCAL, type LocalStore } from './local-store.ts';
 
@@ -42,6 +44,14 @@ export interface AddOptions {
 /** A file whose bytes are in the store. */
 export type AddedFile = KeptBytes & { path: string; size: number };
 
+/** A version whose bytes are in the store, and of which nothing has a name yet. */
+export interface PreparedVersion {
+  version: LocalVersion;
+  files: AddedFile[];
+  /** NGC's own documents of it are held, and stay. */
+  isNgcs: boolean;
+}
+
 /**
  * Adds a version to what is held, in the words that NGC has for one, so that every route serves it like a mirrored one.
  * Blobs and the files' names come first and the documents last: whoever dies between leaves nothing that anybody sees.
@@ -52,20 +62,36 @@ export async function addVersion(
   version: LocalVersion,
   options: AddOptions = {},
 ): Promise<{ files: number; bytes: number }> {
+  const prepared = await prepareVersion(store, version, options);
+  await options.beforeNames?.();
+  await nameVersion(store, prepared);
+  return { files: prepared.files.length, bytes: prepared.files.reduce((sum, { size }) => sum + size, 0) };
+}
+
+/** The first half of it: all that can be wrong is found here. */
+export async function prepareVersion(
+  store: LocalStore,
+  version: LocalVersion,
+  options: AddOptions = {},
+): Promise<PreparedVersion> {
   checkPaths(version);
   const listed = await listedByNgc(store, version);
+  const sums = await checksumsAmong(store, version, listed !== undefined);
   const files: AddedFile[] = [];
   for (const file of version.files) {
     options.signal?.throwIfAborted();
     const promised = listed?.get(file.path);
     if (listed && !promised) throw notNgcs(version, file.path, 'NGC lists no such file');
-    files.push(await keepBytes(store, version, file, promised, options.signal));
+    files.push(await keepBytes(store, version, file, { ...promised, blake3: sums?.get(file.path) }, options.signal));
     options.added?.(file.path, file.size);
   }
-  await options.beforeNames?.();
+  return { version, files, isNgcs: listed !== undefined };
+}
+
+/** The second half: it gives names. */
+export async function nameVersion(store: LocalStore, { version, files, isNgcs }: PreparedVersion): Promise<void> {
   await nameFiles(store, version, files);
-  if (!listed) await writeDocuments(store, version, files);
-  return { files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) };
+  if (!isNgcs) await writeDocuments(store, version, files);
 }
 
 /** Throws `bad-request` for no files, for paths that are none, and for a file where there is a folder. */
@@ -85,9 +111,11 @@ function checkPaths({ artifact, version, files }: LocalVersion): void {
         throw new MirrorError('bad-request', 'file', `${label}: "${path.slice(0, end)}" is a file and a folder`);
 }
 
+/** What is said of a file by others than who adds it: by NGC's list, by the version's own checksums. */
 interface ListedFile {
-  size: number;
+  size?: number;
   sha256?: string;
+  blake3?: string;
 }
 
 /** The version's files by NGC's own word, where that is held. */
@@ -108,21 +136,26 @@ async function keepBytes(
   { blobs }: LocalStore,
   version: ArtifactVersion,
   file: LocalFile,
-  listed: ListedFile | undefined,
+  listed: ListedFile,
   signal?: AbortSignal,
 ): Promise<AddedFile> {
   const { path, size } = file;
-  if (listed && listed.size !== size)
+  if (listed.size !== undefined && listed.size !== size)
     throw notNgcs(version, path, `NGC has ${listed.size} bytes of it, here are ${size}`);
-  const wanted = [file.sha256, listed?.sha256].filter((hex) => hex !== undefined);
+  const wanted = [file.sha256, listed.sha256].filter((hex) => hex !== undefined);
   if (file.kept) {
     const found = hexOf(file.kept.digest);
     const other = wanted.find((hex) => hex !== found);
     if (other) throw notNgcs(version, path, `sha256 ${other} was promised and ${found} arrived`);
+    const blake3 =
+      listed.blake3 && (await hashesOf(await blobs.open(file.kept.digest), ['blake3'], { signal })).get('blake3');
+    if (blake3 !== listed.blake3)
+      throw notNgcs(version, path, `blake3 ${listed.blake3} was promised and ${blake3} arrived`);
     return { path, size, ...file.kept };
   }
   const body = createReadStream(file.place, { highWaterMark: 1 << 20 });
-  const promised = [{ size }, ...wanted.map((sha256) => ({ sha256 }))];
+  const others: Record<string, string> = listed.blake3 === undefined ? {} : { blake3: listed.blake3 };
+  const promised = [{ size, others }, ...wanted.map((sha256) => ({ sha256 }))];
   try {
     const options = { subject: 'file', promised, more: [{ name: 'md5', algorithm: 'md5' }], signal };
     const { digest, hashes } = await blobs.ingest(body, options);

@@ -75,23 +75,15 @@ const isBucketName = (name: string) => NAME.test(name) && !/\.\.|\.-|-\./.test(n
 
 export async function createBucket(asked: Asked): Promise<void> {
   const { context, bucket } = asked;
-  if (!isBucketName(bucket))
-    throw new S3Error('bad-request', 'InvalidBucketName', 'The specified bucket is not valid.', {
-      extra: { BucketName: bucket.slice(0, 100) },
-    });
+  checkBucketName(bucket);
   if (asked.req.headers['x-amz-bucket-object-lock-enabled']?.toString().toLowerCase() === 'true')
     throw new S3Error('unsupported', 'NotImplemented', 'Buckets whose objects are locked are not implemented here.', {
       status: 501,
     });
   const body = await checkDocument(asked, await readDocument(asked, MOST_DOCUMENT));
   const tags = body.length > 0 ? tagsIn(readXml(body, 'CreateBucketConfiguration')) : [];
-  const at = new Date(context.now()).toISOString();
-  const headers: Record<string, string> = tags.length > 0 ? { [TAGS]: JSON.stringify(tags) } : {};
-  const entry = { mediaType: 'application/json', headers, origin: 'upload', storedAt: at, checkedAt: at };
-  const mark = await markOf(context);
-  const isNew = await context.catalog.put({ ...entry, ...mark, key: bucketKey(bucket) }, { ifAbsent: true });
   // its owner is who asks, as there is one: AWS says 200 of that in its oldest region, and others 409
-  if (!isNew)
+  if (!(await makeBucket(context, bucket, tags)))
     throw new S3Error(
       'conflict',
       'BucketAlreadyOwnedByYou',
@@ -102,6 +94,27 @@ export async function createBucket(asked: Asked): Promise<void> {
     );
   context.log.info({ event: 'bucket', bucket, by: asked.identity?.name }, 'bucket made');
   sendEmpty(asked, 200, { location: `/${bucket}`, 'x-amz-bucket-arn': arnOf(bucket) });
+}
+
+/** Makes a bucket. False when it is there. Throws `InvalidBucketName`. */
+export async function makeBucket(
+  context: Pick<Context<S3Config>, 'catalog' | 'blobs' | 'now'>,
+  bucket: string,
+  tags: readonly TagPair[] = [],
+): Promise<boolean> {
+  checkBucketName(bucket);
+  const at = new Date(context.now()).toISOString();
+  const headers: Record<string, string> = tags.length > 0 ? { [TAGS]: JSON.stringify(tags) } : {};
+  const entry = { mediaType: 'application/json', headers, origin: 'upload', storedAt: at, checkedAt: at };
+  const mark = await markOf(context);
+  return context.catalog.put({ ...entry, ...mark, key: bucketKey(bucket) }, { ifAbsent: true });
+}
+
+function checkBucketName(bucket: string): void {
+  if (isBucketName(bucket)) return;
+  throw new S3Error('bad-request', 'InvalidBucketName', 'The specified bucket is not valid.', {
+    extra: { BucketName: bucket.slice(0, 100) },
+  });
 }
 
 /** Tags that a bucket is made with. */

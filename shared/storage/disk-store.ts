@@ -8,6 +8,7 @@ import { absentOr, CHUNK, isTaken, readSmall, statOf, syncedFile, syncFolder, wr
 import { DiskLock } from './disk-lock.ts';
 import { type Walked, walk } from './disk-walk.ts';
 import { FileBody } from './file-body.ts';
+import { FolderSyncs } from './folder-syncs.ts';
 import type { DeleteOptions, ObjectStat, ObjectStore, PutOptions, PutOutcome } from './object-store.ts';
 import { sweepOwned, temporaryName } from './owned-files.ts';
 import { LOCAL } from './paths.ts';
@@ -25,6 +26,7 @@ export class DiskStore implements ObjectStore {
   readonly #root: string;
   readonly #tmp: string;
   readonly #lock: DiskLock;
+  readonly #syncs = new FolderSyncs();
   /** Folders that are there, and are really inside. */
   readonly #folders = new Set<string>();
 
@@ -186,7 +188,7 @@ export class DiskStore implements ObjectStore {
     });
     if (!stored || options.ifAbsent) await rm(path, { force: true });
     if (!stored) return { stored: false };
-    await syncFolder(dirname(target));
+    await this.#syncs.sync(dirname(target));
     return { stored: true, etag: written.etag, modified: written.modified };
   }
 

@@ -98,7 +98,7 @@ describe('an item', () => {
     expect(site.ngc.count('acme')).toBe(0);
   });
 
-  test.each(['nvidia/tao/ocrnet', 'ocrnet:1', 'a/b/c/d:1', 'nvidia/../ocrnet:1', 'nvidia/tao/ocrnet:', 'a b/c:1'])(
+  test.each(['ocrnet', 'ocrnet:1', 'a/b/c/d:1', 'nvidia/../ocrnet:1', 'nvidia/tao/ocrnet:', 'a b/c:1'])(
     '"%s" is none, and the manifest is told so',
     (text) => {
       for (const type of ['ngc', 'ngc-resource'] as const) {
@@ -107,6 +107,15 @@ describe('an item', () => {
       }
     },
   );
+
+  test('that names no version is the latest', async () => {
+    for (const text of ['nvidia/tao/ocrnet', 'ngc://nvidia/tao/ocrnet']) {
+      const [one] = await closure({ ngc: text });
+      expect(one!.id).toMatch(/^ngc:nvidia\/tao\/ocrnet:./);
+      const { model } = await site.json<{ model: { latestVersionIdStr: string } }>('/v2/models/nvidia/tao/ocrnet');
+      expect(one!.details.version).toBe(model.latestVersionIdStr);
+    }
+  });
 
   test('that cannot be had says why', async () => {
     await expect(closure({ ngc: 'nvidia/tao/licensed:1' })).rejects.toThrow(/licence terms/);

@@ -6,7 +6,7 @@ import { artifactKey, fileKey, SUMMARY, type Summary, versionKey } from '../../.
 import { addVersion } from '../../../services/ngc/local-versions.ts';
 import { digestOf } from '../../../shared/model/digest.ts';
 import type { Entry } from '../../../shared/model/entry.ts';
-import { temporaryFolder } from '../../support/bundles.ts';
+import { keep, temporaryFolder } from '../../support/bundles.ts';
 import { descriptionOf, type Site, startSite } from './support.ts';
 
 interface Answer {
@@ -237,6 +237,24 @@ describe('behind the gap', () => {
     expect([head.status, head.bytes.length]).toEqual([200, 0]);
     expect(Number(head.headers.get('content-length'))).toBeGreaterThan(100);
   });
+});
+
+test('what a bundle says of a model is not believed: it is found by its name', async () => {
+  const site = await startSite({}, { mode: 'airgapped' });
+  try {
+    const catalog = site.larder.store.catalog('ngc');
+    const odd = ['{', 'null', '7', '{"labels":7,"displayName":{},"latestSize":"x"}'];
+    for (const [index, text] of odd.entries()) {
+      const [artifact, ...others] = namesOf(`acme/odd${index}:1`);
+      await catalog.putMany([{ ...artifact!, headers: { [SUMMARY]: text } }, ...others]);
+      // the document that is read in its place
+      await keep(site.larder.store, 'ngc', others[0]!.key, Buffer.from('{"model":{"displayName":"read"}}'));
+    }
+    const { results } = await search(site, 'catalog/resources/MODEL');
+    expect(results[0]!.resources.map(({ displayName }) => displayName)).toEqual(['read', 'read', 'odd2', 'odd3']);
+  } finally {
+    await site.close();
+  }
 });
 
 test('2,000 models are searched in less than 50 ms, and patterns that mean harm cost no more than time', async () => {
