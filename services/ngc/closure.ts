@@ -4,7 +4,7 @@ import { type ArtifactVersion, idOf, isVersion, labelOf } from './artifact.ts';
 import type { NgcConfig } from './config.ts';
 import { Documents } from './documents.ts';
 import { chooseFiles, itemSchemas, itemTypeOf, readItem, type VersionItem } from './items.ts';
-import { versionKey, WORDS } from './keys.ts';
+import { filesKey, versionKey, WORDS } from './keys.ts';
 import { isLocal } from './refs.ts';
 
 /** What NIM versions have beside their files, whether the list names it or not (reference §3). */
@@ -31,19 +31,24 @@ async function* closure(context: Context<NgcConfig>, { type, value }: ManifestIt
     throw new MirrorError('not-found', 'version', `${labelOf(artifact, version)} is not complete at NGC (${status})`);
   const listed = await documents.fileList(of);
   const { taken, left } = chooseFiles(listed, item);
+  // where NGC lets nobody see the list, the checksums are one, and are among what is taken
+  const hasList = (await context.catalog.get(filesKey(of))) !== undefined;
   const named = [
     refs.artifact(artifact),
     refs.versions(artifact),
     refs.version(of),
-    refs.files(of),
-    ...taken.map((file) => refs.file(of, file)),
+    ...(hasList ? [refs.files(of)] : [refs.file(of, { path: CHECKSUMS })]),
   ];
+  const wanted = hasList ? taken : taken.filter(({ path }) => path !== CHECKSUMS);
   const local = isLocal(await context.catalog.get(versionKey(of)));
   const isSummed = local || listed.some(({ path }) => path === CHECKSUMS);
   yield {
     id: `${itemTypeOf(artifact.kind)}:${idOf(artifact)}:${version}`,
     type: `${itemTypeOf(artifact.kind)}-version`,
-    refs: await Promise.all(named.map((ref) => documents.own(ref))),
+    refs: await Promise.all([
+      ...named.map((ref) => documents.own(ref)),
+      ...wanted.map(({ path }) => documents.fileRef(of, path)),
+    ]),
     optional: isSummed ? [] : [refs.file(of, { path: CHECKSUMS })],
     details: {
       [artifact.kind === 'models' ? 'model' : 'resource']: idOf(artifact),

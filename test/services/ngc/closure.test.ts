@@ -9,6 +9,7 @@ import { addVersion } from '../../../services/ngc/local-versions.ts';
 import type { BundleItem, Context, MissingEdge } from '../../../shared/service/service.ts';
 import { temporaryFolder } from '../../support/bundles.ts';
 import { larder } from '../../support/larder.ts';
+import { checksumsOf } from '../../support/nim-models.ts';
 import { type Site, startSite } from './support.ts';
 
 const FILES = { 'config.json': '{}', 'weights/a.pth': Buffer.alloc(200_000, 'a'), 'weights/b.onnx': 'b', empty: '' };
@@ -115,6 +116,21 @@ describe('an item', () => {
       const { model } = await site.json<{ model: { latestVersionIdStr: string } }>('/v2/models/nvidia/tao/ocrnet');
       expect(one!.details.version).toBe(model.latestVersionIdStr);
     }
+  });
+
+  test('goes by its checksums where NGC shows nobody the list of its files', async () => {
+    const files = { 'config.json': '{}', 'w.bin': 'w' };
+    const sums = await checksumsOf(files);
+    site.ngc.add({ id: 'nim/meta/gated', version: '1', files: { ...files, 'checksums.blake3': sums } });
+    site.ngc.fail({ path: '/gated/versions/1/files?', status: 403, times: 1000 });
+    const [one] = await closure({ ngc: 'nim/meta/gated:1' });
+    expect(keysOf(one!).slice(2)).toEqual([
+      'version/models/nim/meta/gated:1',
+      'file/models/nim/meta/gated:1?checksums.blake3',
+      'file/models/nim/meta/gated:1?config.json',
+      'file/models/nim/meta/gated:1?w.bin',
+    ]);
+    expect(one!.refs.at(-1)!.promised!.others).toEqual({ blake3: expect.stringMatching(/^[0-9a-f]{64}$/) });
   });
 
   test('that cannot be had says why', async () => {
