@@ -6,6 +6,7 @@ import { answerOf } from '../support/library-content.ts';
 import { type NgcPlace, type NgcSites, SITE, startNgcSites } from '../support/ngc-sites.ts';
 import { FILES, ITEMS, METRICS, WISHES } from '../support/ngc-works.ts';
 import { filesIn } from '../support/s3-site.ts';
+import { larder } from '../support/spawn-larder.ts';
 
 const CALLS = join(import.meta.dirname, '../fixtures/python/ngc/sdk_calls.py');
 const SITE_KEY = { key: 'nvapi-of-the-site', orgs: ['acme'], teams: { acme: ['lab'] } };
@@ -169,6 +170,52 @@ describe.each(CLIENTS)('%s', (name) => {
       const { files } = await sdk(mirror, name, PRIVATE, key);
       expect(files).toEqual(key ? digests(filesOf('acme/own'), 'own/own_v1') : {});
     });
+  });
+});
+
+test('the SDK sees nothing of a file host that breaks off, and whose addresses run out meanwhile', async () => {
+  const mirror = await sites.cold();
+  sites.ngc.fail({ path: '/files/weights/model.pth', host: 'cdn', cutAfter: 3 << 20 });
+  sites.ngc.fail({ path: '/files/weights/model.pth', host: 'cdn', status: 403 });
+  const { outcomes, files } = await sdk(mirror, 'ngcsdk', { whole: DOWNLOADS.whole! });
+  expect(outcomes.whole).toEqual(['completed', Object.keys(FILES).length, expect.any(Number)]);
+  expect(files).toEqual(digests(FILES, 'whole/ocrnet_v0.11.1+ba20956e-l40sx1'));
+  await mirror.larder.stop();
+});
+
+describe('where nobody is let in without a key of ours', () => {
+  let mirror: NgcPlace;
+  let secret: string;
+  const CALLS = { files: READING.many!, whole: DOWNLOADS.whole!, some: DOWNLOADS.some! };
+
+  beforeAll(async () => {
+    const store = join(sites.folder, 'closed');
+    const made = await larder(['token', 'create', 'lab', '--read', '--service', 'ngc', '--store', store]);
+    expect(made.code).toBe(0);
+    secret = made.stdout.trim();
+    mirror = await sites.cold({ ...KEYED, LARDER_STORE: store, LARDER_ACCESS_ANONYMOUS_READ: 'false' });
+  });
+  afterAll(() => mirror?.larder.stop());
+
+  test.each([
+    ['as it is', (key: string) => `nvapi-${key}`],
+    ['by an exchange for a token', (key: string) => key],
+  ])('the SDK downloads with it, said %s, by addresses that need no more', async (_how, said) => {
+    const { outcomes, files } = await sdk(mirror, 'ngcsdk', CALLS, said(secret));
+    expect(outcomes.files).toEqual(sizesOf(filesOf('nvidia/tao/notebooks')));
+    expect(Object.keys(files)).toHaveLength(Object.keys(FILES).length + 19);
+    expect(outcomes.whole).toEqual(['completed', Object.keys(FILES).length, expect.any(Number)]);
+  });
+
+  test('guests get nothing, and neither do those with a key of NVIDIA’s', async () => {
+    const guest = await sdk(mirror, 'ngcsdk', CALLS);
+    expect(guest.files).toEqual({});
+    expect(guest.outcomes.whole).toMatchObject({ error: 'AuthenticationException' });
+    const place = await mirror.run('curl', [
+      ...['-s', '-o', '/dev/null', '-w', '%{http_code}', '-H', 'Authorization: Bearer nvapi-of-nvidia'],
+      `${SITE}/v2/org/nvidia/team/tao/models/ocrnet`,
+    ]);
+    expect(place.stdout).toBe('401');
   });
 });
 
