@@ -1,10 +1,12 @@
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { blake3 } from 'hash-wasm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { client } from '../support/clients.ts';
 import { bytesOf, sha256 } from '../support/hub-sites.ts';
 import { type NgcPlace, type NgcSites, SITE, startNgcSites } from '../support/ngc-sites.ts';
 import { type S3Site, startS3Site } from '../support/s3-site.ts';
+import { larder } from '../support/spawn-larder.ts';
 
 /** What MLIS is told of a registry of type "ngc" (reference/mlis.md §1.1). */
 const REGISTRY = { endpointUrl: SITE, bucket: 'nim', accessKey: 'meta', secretKey: 'nvapi-of-mlis' };
@@ -14,11 +16,9 @@ const NAME = 'llama3-8b-instruct';
 const SITE_KEY = { key: 'nvapi-of-the-site', orgs: ['nim'], teams: { nim: ['meta'] } };
 
 const WEIGHTS = bytesOf((1 << 20) + 3, 'shard');
-const FILES: Record<string, Buffer> = {
-  'checksums.blake3': Buffer.from('aa  config.json\nbb  model.safetensors\n'),
-  'config.json': Buffer.from('{"model_type":"llama"}'),
-  'model.safetensors': WEIGHTS,
-};
+const PARTS = { 'config.json': Buffer.from('{"model_type":"llama"}'), 'model.safetensors': WEIGHTS };
+const SUMS = await Promise.all(Object.entries(PARTS).map(async ([path, bytes]) => `${await blake3(bytes)}  ${path}\n`));
+const FILES: Record<string, Buffer> = { 'checksums.blake3': Buffer.from(SUMS.join('')), ...PARTS };
 
 interface Said {
   status: number;
@@ -137,19 +137,15 @@ test('nothing tried to leave the gap', async () => {
 });
 
 describe('aioli registry upload-nim', () => {
-  const model = `models--nim--meta--${NAME}`;
+  const model = `cache/ngc/hub/models--nim--meta--${NAME}`;
   let site: S3Site;
 
   beforeAll(async () => {
     site = await startS3Site();
-    const cache = join(site.folder, model);
-    for (const [path, bytes] of Object.entries(FILES)) {
-      const [blob, link] = [join(cache, 'blobs', sha256(bytes)), join(cache, 'snapshots', VERSION, path)];
-      for (const file of [blob, link, join(cache, 'refs', VERSION)]) await mkdir(dirname(file), { recursive: true });
-      await writeFile(blob, bytes);
-      await symlink(`../../blobs/${sha256(bytes)}`, link);
-    }
-    await writeFile(join(cache, 'refs', VERSION), VERSION);
+    // what a NIM has in its cache, as Larder makes it
+    const wish = ['--model', `nim/meta/${NAME}:${VERSION}`, '--store', join(sites.folder, 'site')];
+    const made = await larder(['nim', 'export', join(site.folder, 'cache'), ...wish]);
+    expect(`${made.code} ${made.code === 0 ? '' : made.stderr}`).toBe('0 ');
     await site.run(join(await client('awscli'), 'aws'), ['s3', 'mb', 's3://nim-store']);
   });
   afterAll(() => site?.close());
