@@ -57,6 +57,12 @@ export class HeldIndex {
   }
 }
 
+/** A line of the index, and what it was made of. */
+interface Made {
+  mark: string;
+  one: Listed;
+}
+
 /** What is held of one kind. */
 class KindIndex {
   readonly #place: Place;
@@ -65,6 +71,7 @@ class KindIndex {
   readonly #read = new Parsed<Summary>(8 << 20);
   #known: { list: readonly Listed[]; generation: number; at: number } | undefined;
   #reading: Promise<readonly Listed[]> | undefined;
+  #before = new Map<string, Made>();
 
   constructor(place: Place, kind: ArtifactKind) {
     this.#place = place;
@@ -86,15 +93,21 @@ class KindIndex {
     const { catalog, now } = this.#place;
     const prefix = `artifact/${this.#kind}/`;
     const entries = new Map((await catalog.list(prefix)).map((entry) => [entry.key.slice(prefix.length), entry]));
-    const list: Listed[] = [];
-    for (const [id, held] of await this.#versions.read()) {
-      const entry = entries.get(id);
-      const found = parseSummary(entry?.headers[SUMMARY]) ?? (await this.#summaryIn(held));
-      list.push(listed(held, found, entry));
-    }
-    list.sort((one, other) => (one.id < other.id ? -1 : 1));
+    const made = new Map<string, Made>();
+    for (const [id, held] of await this.#versions.read()) made.set(id, await this.#made(id, held, entries.get(id)));
+    this.#before = made;
+    const list = [...made.values()].map(({ one }) => one).sort((one, other) => (one.id < other.id ? -1 : 1));
     this.#known = { list, generation, at: now() };
     return list;
+  }
+
+  /** What did not change is the same as before. */
+  async #made(id: string, held: HeldVersions, entry: Entry | undefined): Promise<Made> {
+    const header = entry?.headers[SUMMARY];
+    const before = this.#before.get(id);
+    const mark = `${entry?.origin} ${held.versions.join(' ')} ${header}`;
+    if (header !== undefined && before?.mark === mark) return before;
+    return { mark, one: listed(held, parseSummary(header) ?? (await this.#summaryIn(held)), entry) };
   }
 
   /** Who asked for files alone never asked what they belong to: the document of a version says that, too. */
