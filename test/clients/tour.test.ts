@@ -82,6 +82,7 @@ test('the tour works as it is written', async () => {
     'model',
     'image',
     'buckets',
+    'catalog',
   ]);
   await start('npm start', 8082);
   expect(await run('connected')).toMatchObject({ code: 0, stdout: expect.stringContaining('1.17.0') });
@@ -97,4 +98,11 @@ test('the tour works as it is written', async () => {
   const image = await run('image');
   expect(image).toMatchObject({ code: 0, stdout: expect.stringContaining('docker.io/lab/first:1  sha256:') });
   expect(image.stdout).toMatch(/"mediaType": ?"application\/vnd\.docker.*\{"model_type": "bert"\}\n$/s);
+  const buckets = await run('buckets');
+  expect(buckets).toMatchObject({ code: 0, stdout: expect.stringContaining('lab/first/main/config.json') });
+  expect(buckets.stdout).toMatch(/\{"model_type": "bert"\}\n$/);
+  const catalog = await run('catalog');
+  expect(catalog).toMatchObject({ code: 0, stdout: expect.stringContaining('"path":"config.json"') });
+  expect(catalog.stdout).toContain('{"model_type": "bert"}\n');
+  expect(catalog.stdout).toContain(' lab/tao/first/1/config.json\n');
 });
