@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
+import { readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { parseTarget } from '../../../services/ngc/artifact.ts';
+import { checkCache } from '../../../services/ngc/nim/check-cache.ts';
+import { exportCache } from '../../../services/ngc/nim/export-cache.ts';
 import { service } from '../../../services/ngc/service.ts';
 import { Tokens } from '../../../shared/http/tokens.ts';
 import { temporaryFolder } from '../../support/bundles.ts';
@@ -141,6 +145,30 @@ describe('a NIM with NGC_API_ENDPOINT', () => {
     ngc.fail({ path: '/files?page-size', status: 400, times: 9 });
     expect((await playNim({ ...wishFor('http'), version: 'gated' })).files).toMatchObject(FILES);
   });
+});
+
+test('what was fetched becomes a cache whose blobs have the names that NGC gave them, of uploads in parts too', async () => {
+  const files = { 'rank0.engine': Buffer.alloc(2_500_000, 'e'), 'config.json': '{}' };
+  const sums = await checksumsOf(files);
+  ngc.add({
+    id: 'nim/parts',
+    version: '1',
+    files: { ...files, 'checksums.blake3': sums },
+    partSize: 1_000_000,
+    access: 'keyed',
+  });
+  await start();
+  const { etags } = await playNim({ ...wishFor('http'), team: undefined, model: 'parts', version: '1' });
+  expect(etags['rank0.engine']).toMatch(/^"[0-9a-f]{32}-3"$/);
+  await larder!.settled();
+  const { store } = larder!;
+  const cache = join(folder.path, 'cache');
+  await exportCache({ catalog: store.catalog('ngc'), blobs: store.blobs }, cache, [
+    parseTarget('models', 'nim/parts:1'),
+  ]);
+  const links = join(cache, 'ngc/hub/models--nim--parts/snapshots/1');
+  expect(await readlink(join(links, 'rank0.engine'))).toBe(`../../blobs/${etags['rank0.engine']!.slice(1, -1)}`);
+  expect(await checkCache(cache)).toMatchObject({ problems: [], versions: [{ files: 3, checked: 2 }] });
 });
 
 describe('ModelExpress', () => {
