@@ -7,15 +7,13 @@ import { isName } from './artifact.ts';
 import { keyOf, secretOf } from './client-keys.ts';
 import type { NgcConfig } from './config.ts';
 import type { HeldIndex } from './listed.ts';
-import { orgsAndTeams, SUCCESS } from './orgs.ts';
+import { orgsAndTeams, ownOrg, SUCCESS } from './orgs.ts';
 
 const MOST_FORM = 64 << 10;
 /** Seconds: the SDK asks again five minutes before; a key that was revoked is told at its next use anyway. */
 const LIFE = 3600;
 /** The token of somebody without a key of ours: it opens what is open to all. */
 const ANYBODY = 'anonymous';
-/** The org whose catalog is open to all: the SDK takes no key for another org than the one it is told here. */
-const PUBLIC_ORG = 'nvidia';
 
 /**
  * Who asks, and what there is for them (reference §2.2, "Other" in §2.3). All of it is about this mirror: what NVIDIA
@@ -56,16 +54,6 @@ function giveToken(req: Request, res: Response): Promise<void> {
   const token = req.identity ? keyOf(req.headers.authorization) : ANYBODY;
   const bytes = Buffer.from(JSON.stringify({ token, expires_in: LIFE }));
   return sendDocument(req, res, bytes, { cacheControl: 'no-store' });
-}
-
-/**
- * What clients that ask for an org are told: the one of the settings. Without it one that does not change from day to day,
- * since clients stop when theirs is another.
- */
-async function ownOrg({ config }: Context<NgcConfig>, held: HeldIndex): Promise<string> {
-  if (config.org !== undefined) return config.org;
-  const orgs = await held.orgs();
-  return orgs.length === 0 || orgs.includes(PUBLIC_ORG) ? PUBLIC_ORG : orgs[0]!;
 }
 
 function userOf({ identity }: Request, org: string): Record<string, unknown> {

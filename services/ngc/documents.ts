@@ -6,13 +6,12 @@ import type { Context } from '../../shared/service/service.ts';
 import type { Artifact, ArtifactVersion } from './artifact.ts';
 import type { NgcConfig } from './config.ts';
 import { artifactKey, fileKey, filesKey, versionKey, WORDS } from './keys.ts';
+import { CHECKSUMS, ChecksumPromises } from './nim/checksums.ts';
 import { isLocal, own, placeOf, Refs, type VersionFile } from './refs.ts';
 import { parseFileList, parseVersion, type VersionInfo } from './version-documents.ts';
 
 /** Bytes of a document that is read whole. */
 const MOST_DOCUMENT = 64 << 20;
-/** A list of hashes that every version of a NIM model has, in its list of files or not (reference §3). */
-const CHECKSUMS = 'checksums.blake3';
 
 /** Reads the catalog's documents, held or asked for, and the files that they promise. */
 export class Documents {
@@ -20,10 +19,12 @@ export class Documents {
   readonly #context: Context<NgcConfig>;
   readonly #versions = new Parsed<VersionInfo>(32 << 20);
   readonly #learnt = new Set<string>();
+  readonly #checksums: ChecksumPromises;
   readonly #lists = new Parsed<ReadonlyMap<string, VersionFile>>();
 
   constructor(context: Context<NgcConfig>) {
     this.#context = context;
+    this.#checksums = new ChecksumPromises(context);
     this.refs = new Refs(context.config);
   }
 
@@ -55,29 +56,34 @@ export class Documents {
     return (await this.#version(of)).info;
   }
 
-  /** The files of a version, in the order of its list. Throws `upstream-failed` for a list that names a path that is none. */
+  /**
+   * The files of a version, in the order of its list; by its checksums, where the list may not be seen or is not here.
+   * Throws `upstream-failed` for a list that names a path that is none.
+   */
   async fileList(of: ArtifactVersion): Promise<VersionFile[]> {
-    return [...(await this.#filesByPath(of)).values()];
+    try {
+      return [...(await this.#filesByPath(of)).values()];
+    } catch (error) {
+      const isThere = isDenied(error) || (await this.isHeld(of, CHECKSUMS));
+      const sums = isThere && (await this.#checksums.read(await this.own(this.refs.file(of, { path: CHECKSUMS }))));
+      if (!sums) throw error;
+      return [CHECKSUMS, ...sums.keys()].map((path) => ({ path }));
+    }
   }
 
   /** What the list says of one file. Throws `not-found` when it has none of this path. */
   async listed(of: ArtifactVersion, path: string): Promise<VersionFile> {
-    const found = await this.#filesByPath(of).catch(async (error) => {
-      // some catalogs give single files to those who may not see lists: NGC is asked for the file itself
-      if (isKind(error, 'upstream-denied') && [400, 401, 403].includes(error.originStatus ?? 0)) return undefined;
-      if (await this.isHeld(of, path)) return undefined;
-      throw error;
-    });
-    const file = found?.get(path);
-    if (file) return file;
-    if (!found || path === CHECKSUMS) return { path };
-    const label = this.refs.file(of, { path }).label;
-    throw new MirrorError('not-found', 'file', `there is no ${label}: its list of files does not name it`);
+    return this.#listedIn(await this.#listAllowed(of, path), of, path);
   }
 
-  /** A file's Ref, with what its list promises of it. */
+  /** A file's Ref, with what its list promises of it, and where that is nothing, what its checksums promise. */
   async fileRef(of: ArtifactVersion, path: string): Promise<Ref> {
-    return this.own(this.refs.file(of, await this.listed(of, path)));
+    const list = await this.#listAllowed(of, path);
+    const ref = await this.own(this.refs.file(of, this.#listedIn(list, of, path)));
+    if (ref.promised?.sha256 !== undefined) return ref;
+    const sums = list ? list.get(CHECKSUMS) : { path: CHECKSUMS };
+    const blake3 = await this.#checksums.of(ref, sums && (await this.own(this.refs.file(of, sums))));
+    return blake3 === undefined ? ref : { ...ref, promised: { ...ref.promised, others: { blake3 } } };
   }
 
   /** A file to send, with what its list promises of it. */
@@ -103,6 +109,22 @@ export class Documents {
     const { catalog } = this.#context;
     if (!isLocal(await catalog.get(artifactKey(artifact)))) return false;
     return (await catalog.list(versionKey({ artifact, version: '' }))).every(isLocal);
+  }
+
+  #listedIn(list: ReadonlyMap<string, VersionFile> | undefined, of: ArtifactVersion, path: string): VersionFile {
+    const file = list?.get(path);
+    if (file) return file;
+    if (!list || path === CHECKSUMS) return { path };
+    const label = this.refs.file(of, { path }).label;
+    throw new MirrorError('not-found', 'file', `there is no ${label}: its list of files does not name it`);
+  }
+
+  /** The list of files; undefined where it may not be seen, or is not here and the file is. */
+  async #listAllowed(of: ArtifactVersion, path: string): Promise<ReadonlyMap<string, VersionFile> | undefined> {
+    return this.#filesByPath(of).catch(async (error) => {
+      if (isDenied(error) || (await this.isHeld(of, path))) return undefined;
+      throw error;
+    });
   }
 
   async #version(of: ArtifactVersion): Promise<{ document: Document; info: VersionInfo; settled: boolean }> {
@@ -152,4 +174,9 @@ export class Documents {
       return mirror.read(own(ref, true), options);
     }
   }
+}
+
+/** Some catalogs give single files to those who may not see lists: NGC is asked for the file itself (reference §2.4). */
+function isDenied(error: unknown): boolean {
+  return isKind(error, 'upstream-denied') && [400, 401, 403].includes(error.originStatus ?? 0);
 }

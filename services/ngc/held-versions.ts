@@ -1,6 +1,7 @@
 import type { Context } from '../../shared/service/service.ts';
-import { type Artifact, type ArtifactKind, idOf, isVersion, parseId } from './artifact.ts';
+import { type Artifact, type ArtifactKind, type ArtifactVersion, idOf, isVersion } from './artifact.ts';
 import { fileKey } from './keys.ts';
+import { placeOf } from './refs.ts';
 
 /** Versions that are looked at side by side. */
 const AT_ONCE = 256;
@@ -16,7 +17,7 @@ export interface HeldVersions {
 export class HeldVersionsOf {
   readonly #catalog: Context<unknown>['catalog'];
   readonly #kind: ArtifactKind;
-  #seen = new Set<string>();
+  #seen = new Map<string, ArtifactVersion>();
 
   constructor(catalog: Context<unknown>['catalog'], kind: ArtifactKind) {
     this.#catalog = catalog;
@@ -25,41 +26,32 @@ export class HeldVersionsOf {
 
   /** By id. */
   async read(): Promise<Map<string, HeldVersions>> {
-    const prefix = `version/${this.#kind}/`;
-    const keys = await this.#catalog.keys(prefix);
-    const seen = new Set<string>();
+    const keys = await this.#catalog.keys(`version/${this.#kind}/`);
+    const seen = new Map<string, ArtifactVersion>();
     for (let first = 0; first < keys.length; first += AT_ONCE) {
       const some = keys.slice(first, first + AT_ONCE);
-      const held = await Promise.all(some.map((key) => this.#seen.has(key) || this.#hasFile(key.slice(prefix.length))));
-      for (const [index, key] of some.entries()) if (held[index]) seen.add(key);
+      const held = await Promise.all(some.map((key) => this.#seen.get(key) ?? this.#look(key)));
+      for (const [index, key] of some.entries()) if (held[index]) seen.set(key, held[index]);
     }
     this.#seen = seen;
-    return byId(
-      [...seen].map((key) => key.slice(prefix.length)),
-      this.#kind,
-    );
+    return byId(seen.values());
   }
 
-  async #hasFile(place: string): Promise<boolean> {
-    const found = placed(place, this.#kind);
-    return found !== undefined && (await this.#catalog.keys(fileKey(found, ''), { limit: 1 })).length > 0;
+  async #look(key: string): Promise<ArtifactVersion | undefined> {
+    const { artifact, version } = placeOf(key) ?? {};
+    if (!artifact || version === undefined || !isVersion(version)) return undefined;
+    const files = await this.#catalog.keys(fileKey({ artifact, version }, ''), { limit: 1 });
+    return files.length > 0 ? { artifact, version } : undefined;
   }
 }
 
-function placed(place: string, kind: ArtifactKind) {
-  const colon = place.indexOf(':');
-  const artifact = parseId(kind, place.slice(0, colon));
-  const version = place.slice(colon + 1);
-  return artifact && isVersion(version) ? { artifact, version } : undefined;
-}
-
-function byId(places: readonly string[], kind: ArtifactKind): Map<string, HeldVersions> {
+function byId(all: Iterable<ArtifactVersion>): Map<string, HeldVersions> {
   const found = new Map<string, HeldVersions>();
-  for (const place of places) {
-    const { artifact, version } = placed(place, kind)!;
-    const known = found.get(idOf(artifact)) ?? { artifact, versions: [] };
-    known.versions.push(version);
-    found.set(idOf(artifact), known);
+  for (const { artifact, version } of all) {
+    const id = idOf(artifact);
+    const known = found.get(id);
+    if (known) known.versions.push(version);
+    else found.set(id, { artifact, versions: [version] });
   }
   return found;
 }

@@ -1,11 +1,11 @@
-import type { Digest } from '../../shared/model/digest.ts';
+import { Parsed } from '../../shared/mirror/parsed.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import type { Context } from '../../shared/service/service.ts';
 import { ARTIFACT_KINDS, type Artifact, type ArtifactKind, idOf } from './artifact.ts';
 import { type HeldVersions, HeldVersionsOf } from './held-versions.ts';
 import { SUMMARY, type Summary, versionKey, WORDS } from './keys.ts';
 import { isLocal } from './refs.ts';
-import { summaryOf } from './summary.ts';
+import { parseSummary, summaryOf } from './summary.ts';
 
 /** Milliseconds for which lists do not look again although names changed: a busy mirror changes some all the time. */
 const TRUSTED = 1000;
@@ -57,14 +57,21 @@ export class HeldIndex {
   }
 }
 
+/** A line of the index, and what it was made of. */
+interface Made {
+  mark: string;
+  one: Listed;
+}
+
 /** What is held of one kind. */
 class KindIndex {
   readonly #place: Place;
   readonly #kind: ArtifactKind;
   readonly #versions: HeldVersionsOf;
-  readonly #read = new Map<Digest, Summary>();
+  readonly #read = new Parsed<Summary>(8 << 20);
   #known: { list: readonly Listed[]; generation: number; at: number } | undefined;
   #reading: Promise<readonly Listed[]> | undefined;
+  #before = new Map<string, Made>();
 
   constructor(place: Place, kind: ArtifactKind) {
     this.#place = place;
@@ -86,29 +93,36 @@ class KindIndex {
     const { catalog, now } = this.#place;
     const prefix = `artifact/${this.#kind}/`;
     const entries = new Map((await catalog.list(prefix)).map((entry) => [entry.key.slice(prefix.length), entry]));
-    const list: Listed[] = [];
-    for (const [id, held] of await this.#versions.read()) {
-      const entry = entries.get(id);
-      const own = entry?.headers[SUMMARY];
-      const found = own ? (JSON.parse(own) as Summary) : await this.#summaryIn(held);
-      if (found) list.push(listed(held, found, entry));
-    }
-    list.sort((one, other) => (one.id < other.id ? -1 : 1));
+    const made = new Map<string, Made>();
+    for (const [id, held] of await this.#versions.read()) made.set(id, await this.#made(id, held, entries.get(id)));
+    this.#before = made;
+    const list = [...made.values()].map(({ one }) => one).sort((one, other) => (one.id < other.id ? -1 : 1));
     this.#known = { list, generation, at: now() };
     return list;
   }
 
+  /** What did not change is the same as before. */
+  async #made(id: string, held: HeldVersions, entry: Entry | undefined): Promise<Made> {
+    const header = entry?.headers[SUMMARY];
+    const before = this.#before.get(id);
+    const mark = `${entry?.origin} ${held.versions.join(' ')} ${header}`;
+    if (header !== undefined && before?.mark === mark) return before;
+    return { mark, one: listed(held, parseSummary(header) ?? (await this.#summaryIn(held)), entry) };
+  }
+
   /** Who asked for files alone never asked what they belong to: the document of a version says that, too. */
-  async #summaryIn({ artifact, versions }: HeldVersions): Promise<Summary | undefined> {
+  async #summaryIn({ artifact, versions }: HeldVersions): Promise<Summary> {
     const { catalog, blobs } = this.#place;
-    const entry = await catalog.get(versionKey({ artifact, version: versions.at(-1)! }));
-    if (!entry) return undefined;
-    const known = this.#read.get(entry.digest);
-    if (known) return known;
-    const document = JSON.parse((await blobs.read(entry.digest, MOST_DOCUMENT)).toString('utf8'));
-    const summary = summaryOf(document[WORDS[this.#kind].one] ?? {});
-    this.#read.set(entry.digest, summary);
-    return summary;
+    try {
+      const { digest, size } = (await catalog.get(versionKey({ artifact, version: versions.at(-1)! })))!;
+      return await this.#read.get(digest, size, async () => {
+        const document = JSON.parse((await blobs.read(digest, MOST_DOCUMENT)).toString('utf8'));
+        return summaryOf(document[WORDS[this.#kind].one]);
+      });
+    } catch {
+      // one document that cannot be read is no reason to find nothing at all
+      return summaryOf({});
+    }
   }
 }
 

@@ -5,6 +5,8 @@ import { type ArtifactVersion, isFilePath, labelOf } from './artifact.ts';
 import { fileKey, filesKey, WORDS } from './keys.ts';
 import { writeDocuments } from './local-documents.ts';
 import { type Json, type LocalStore, readHeld, stamped } from './local-store.ts';
+import { checksumsAmong } from './nim/checksums.ts';
+import { hashesOf } from './nim/file-hashes.ts';
 
 export { LOCAL, type LocalStore } from './local-store.ts';
 
@@ -74,12 +76,13 @@ export async function prepareVersion(
 ): Promise<PreparedVersion> {
   checkPaths(version);
   const listed = await listedByNgc(store, version);
+  const sums = await checksumsAmong(store, version, listed !== undefined);
   const files: AddedFile[] = [];
   for (const file of version.files) {
     options.signal?.throwIfAborted();
     const promised = listed?.get(file.path);
     if (listed && !promised) throw notNgcs(version, file.path, 'NGC lists no such file');
-    files.push(await keepBytes(store, version, file, promised, options.signal));
+    files.push(await keepBytes(store, version, file, { ...promised, blake3: sums?.get(file.path) }, options.signal));
     options.added?.(file.path, file.size);
   }
   return { version, files, isNgcs: listed !== undefined };
@@ -108,9 +111,11 @@ function checkPaths({ artifact, version, files }: LocalVersion): void {
         throw new MirrorError('bad-request', 'file', `${label}: "${path.slice(0, end)}" is a file and a folder`);
 }
 
+/** What is said of a file by others than who adds it: by NGC's list, by the version's own checksums. */
 interface ListedFile {
-  size: number;
+  size?: number;
   sha256?: string;
+  blake3?: string;
 }
 
 /** The version's files by NGC's own word, where that is held. */
@@ -131,21 +136,26 @@ async function keepBytes(
   { blobs }: LocalStore,
   version: ArtifactVersion,
   file: LocalFile,
-  listed: ListedFile | undefined,
+  listed: ListedFile,
   signal?: AbortSignal,
 ): Promise<AddedFile> {
   const { path, size } = file;
-  if (listed && listed.size !== size)
+  if (listed.size !== undefined && listed.size !== size)
     throw notNgcs(version, path, `NGC has ${listed.size} bytes of it, here are ${size}`);
-  const wanted = [file.sha256, listed?.sha256].filter((hex) => hex !== undefined);
+  const wanted = [file.sha256, listed.sha256].filter((hex) => hex !== undefined);
   if (file.kept) {
     const found = hexOf(file.kept.digest);
     const other = wanted.find((hex) => hex !== found);
     if (other) throw notNgcs(version, path, `sha256 ${other} was promised and ${found} arrived`);
+    const blake3 =
+      listed.blake3 && (await hashesOf(await blobs.open(file.kept.digest), ['blake3'], { signal })).get('blake3');
+    if (blake3 !== listed.blake3)
+      throw notNgcs(version, path, `blake3 ${listed.blake3} was promised and ${blake3} arrived`);
     return { path, size, ...file.kept };
   }
   const body = createReadStream(file.place, { highWaterMark: 1 << 20 });
-  const promised = [{ size }, ...wanted.map((sha256) => ({ sha256 }))];
+  const others: Record<string, string> = listed.blake3 === undefined ? {} : { blake3: listed.blake3 };
+  const promised = [{ size, others }, ...wanted.map((sha256) => ({ sha256 }))];
   try {
     const options = { subject: 'file', promised, more: [{ name: 'md5', algorithm: 'md5' }], signal };
     const { digest, hashes } = await blobs.ingest(body, options);

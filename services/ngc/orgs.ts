@@ -9,14 +9,16 @@ import { OriginQuestions } from './origin-questions.ts';
 
 export const SUCCESS = { requestStatus: { statusCode: 'SUCCESS' } };
 
+/** The org whose catalog is open to all: the SDK takes no key for another org than the one it is told here. */
+const PUBLIC_ORG = 'nvidia';
+
 /** Orgs, and the teams in them: those of which something is held, and those that the catalog tells the mirror's key of. */
 export function orgsAndTeams(context: Context<NgcConfig>, held: HeldIndex, read: RequestHandler): Router {
   const questions = new OriginQuestions(context);
   const router = Router({ caseSensitive: true, strict: false });
 
   async function orgs(): Promise<string[]> {
-    const own = context.config.org === undefined ? [] : [context.config.org];
-    return merged(own, await held.orgs(), await namesAt('/v2/orgs', 'organizations'));
+    return merged([await ownOrg(context, held)], await held.orgs(), await namesAt('/v2/orgs', 'organizations'));
   }
 
   /** Nothing when nobody can be asked, or a guest would be. */
@@ -41,10 +43,22 @@ export function orgsAndTeams(context: Context<NgcConfig>, held: HeldIndex, read:
     const org = req.params.org as string;
     if (!isName(org)) throw new MirrorError('bad-request', 'org', `${shown(org)} is no name of an org`);
     const asked = questions.isPrivate(org) ? [] : await namesAt(`/v2/org/${encodeURIComponent(org)}/teams`, 'teams');
-    const teams = merged(await held.teams(org), asked).map((name) => ({ name, description: '' }));
+    const { config } = context;
+    const own = config.team !== undefined && org === config.org ? [config.team] : [];
+    const teams = merged(own, await held.teams(org), asked).map((name) => ({ name, description: '' }));
     await sendJson(req, res, { ...SUCCESS, teams, paginationInfo: onePage(teams) });
   });
   return router;
+}
+
+/**
+ * What clients that ask for an org are told: the one of the settings. Without it one that does not change from day to day,
+ * since clients stop when theirs is another.
+ */
+export async function ownOrg({ config }: Pick<Context<NgcConfig>, 'config'>, held: HeldIndex): Promise<string> {
+  if (config.org !== undefined) return config.org;
+  const orgs = await held.orgs();
+  return orgs.length === 0 || orgs.includes(PUBLIC_ORG) ? PUBLIC_ORG : orgs[0]!;
 }
 
 function merged(...lists: string[][]): string[] {

@@ -137,10 +137,17 @@ function bare(pattern: string): string {
 function sorted(list: Listed[], orderBy: Wish['orderBy']): Listed[] {
   for (const { field, value } of [...orderBy].reverse()) {
     const sign = /^desc/i.test(String(value)) ? -1 : 1;
-    if (!list.some((one) => valuesOf(one, field))) continue;
-    const keys = new Map(list.map((one) => [one, valuesOf(one, field)?.[0] ?? '']));
-    const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
-    list.sort((one, other) => sign * collator.compare(keys.get(one)!, keys.get(other)!));
+    if (list.length === 0 || !valuesOf(list[0]!, field)) continue;
+    const keys = new Map(list.map((one) => [one, orderKeyOf(valuesOf(one, field)?.[0] ?? '')]));
+    list.sort((one, other) => {
+      const [a, b] = [keys.get(one)!, keys.get(other)!];
+      return a < b ? -sign : a > b ? sign : 0;
+    });
   }
   return list;
+}
+
+/** Sizes are numbers, and their texts are in another order. */
+function orderKeyOf(value: string): string {
+  return /^\d+$/.test(value) ? value.padStart(20, '0') : value.toLowerCase();
 }

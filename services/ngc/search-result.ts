@@ -51,6 +51,27 @@ export function resultOf(one: Listed): Found {
   };
 }
 
+/** Different lists of fields whose texts are remembered. */
+const MOST_LISTS = 16;
+
+/** Lines of answers as JSON, each made once: clients ask for a thousand at a time, and for the same fields. */
+export class ResultTexts {
+  readonly #lists = new Map<string, WeakMap<Listed, string>>();
+
+  of(one: Listed, fields: readonly string[]): string {
+    const name = fields.join('\n');
+    let texts = this.#lists.get(name);
+    if (!texts) {
+      if (this.#lists.size >= MOST_LISTS) this.#lists.clear();
+      texts = new WeakMap();
+      this.#lists.set(name, texts);
+    }
+    const known = texts.get(one) ?? JSON.stringify(withFields(resultOf(one), fields));
+    texts.set(one, known);
+    return known;
+  }
+}
+
 /** Only these fields, and those without which nobody knows what it is. */
 export function withFields(result: Found, fields: readonly string[]): Found {
   if (fields.length === 0) return result;

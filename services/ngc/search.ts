@@ -1,6 +1,6 @@
-import { type Request, type Response, Router } from 'express';
+import { Router } from 'express';
 import type { Context } from '../../shared/service/service.ts';
-import { sendJson, wireOf } from './answers.ts';
+import { sendDocument, sendJson, wireOf } from './answers.ts';
 import type { ArtifactKind } from './artifact.ts';
 import type { NgcConfig } from './config.ts';
 import { WORDS } from './keys.ts';
@@ -8,7 +8,7 @@ import type { HeldIndex, Listed } from './listed.ts';
 import { SUCCESS } from './orgs.ts';
 import { OriginQuestions, type Said } from './origin-questions.ts';
 import { matching, parseQuery, type Wish } from './search-query.ts';
-import { type Found, resultOf, withFields } from './search-result.ts';
+import { type Found, ResultTexts, resultOf, withFields } from './search-result.ts';
 
 /** What is searched: the public catalog, what a product opens, an org or a team, or all of them. */
 interface Scope {
@@ -27,6 +27,7 @@ const ADDRESS =
  */
 export function search(context: Context<NgcConfig>, held: HeldIndex): Router {
   const questions = new OriginQuestions(context);
+  const texts = new ResultTexts();
   const router = Router({ caseSensitive: true });
   router.get(/^\/+v2\/+search\//, async (req, res, next) => {
     const { path, query } = wireOf(req);
@@ -41,7 +42,7 @@ export function search(context: Context<NgcConfig>, held: HeldIndex): Router {
     // what a product opens is held like all else, and found in the catalog
     const list = kind && !at.startsWith('subscriber/') ? inScope(await held.list(kind), scope) : [];
     if (asked) return sendJson(req, res, withLocal(asked, type, wish, list));
-    await sendHeld(req, res, type, wish, list);
+    await sendDocument(req, res, heldAnswer(texts, type, wish, list));
   });
   return router;
 }
@@ -127,16 +128,18 @@ function withLocal(answer: Said, type: string, wish: Wish, list: readonly Listed
   };
 }
 
-async function sendHeld(req: Request, res: Response, type: string, wish: Wish, list: readonly Listed[]): Promise<void> {
+/** What is held, put together from texts. */
+function heldAnswer(texts: ResultTexts, type: string, wish: Wish, list: readonly Listed[]): Buffer {
   const found = matching(list, wish);
   const { query, page, pageSize, filters, orderBy, fields } = wish;
-  const shown = found.slice(page * pageSize, (page + 1) * pageSize);
-  const resources = shown.map((one) => withFields(resultOf(one), fields));
-  await sendJson(req, res, {
+  const head = JSON.stringify({
     ...SUCCESS,
     params: { query, page, pageSize, filters, orderBy, fields, queryFields: [], scoredSize: 0 },
     resultTotal: found.length,
     resultPageTotal: Math.ceil(found.length / pageSize),
-    results: found.length === 0 ? [] : [{ groupValue: type, totalCount: found.length, resources }],
   });
+  const resources = found.slice(page * pageSize, (page + 1) * pageSize).map((one) => texts.of(one, fields));
+  const of = `"groupValue":${JSON.stringify(type)},"totalCount":${found.length}`;
+  const group = found.length === 0 ? '' : `{${of},"resources":[${resources.join(',')}]}`;
+  return Buffer.from(`${head.slice(0, -1)},"results":[${group}]}`);
 }

@@ -2,6 +2,7 @@ import type { Service } from '../../shared/service/service.ts';
 import { bundling } from './closure.ts';
 import { configSchema, type NgcConfig } from './config.ts';
 import { renderError } from './errors.ts';
+import { nimShelf } from './nim/shelf.ts';
 import { routes } from './routes.ts';
 import { versions } from './shelf.ts';
 import { ngcUpstream } from './upstream.ts';
@@ -15,7 +16,7 @@ export const service: Service<NgcConfig> = {
   routes,
   renderError,
   bundling: bundling(),
-  shelves: [versions()],
+  shelves: [versions(), nimShelf],
   clientHint: (url) =>
     `wget --content-disposition ${url}/v2/models/<org>/<team>/<name>/versions/<version>/files/<path>`,
 };

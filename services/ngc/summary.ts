@@ -39,3 +39,18 @@ function labelsOf(labels: unknown): string[] {
   });
   return texts.filter((one): one is string => typeof one === 'string').slice(0, MOST_LABELS);
 }
+
+/** Reads what `summaryOf` made, in the header of an entry that may have come in a bundle; undefined for anything else. */
+export function parseSummary(header: string | undefined): Summary | undefined {
+  try {
+    const { description, latestVersion, latestSize, ...others } = JSON.parse(header ?? 'null') as Summary;
+    return summaryOf({
+      ...others,
+      shortDescription: description,
+      latestVersionIdStr: latestVersion,
+      latestVersionSizeInBytes: latestSize,
+    });
+  } catch {
+    return undefined;
+  }
+}

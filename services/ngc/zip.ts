@@ -19,8 +19,9 @@ export function zip({ context, documents }: Rooms): RequestHandler {
     const asked = parseAddress(wireOf(req).path);
     if (asked?.form !== 'zip') return next();
     const files = await documents.fileList(asked);
-    const sizes = files.map((file) => sizeOf(asked, file));
     await checkHeld(asked, files);
+    const sizes: number[] = [];
+    for (const file of files) sizes.push(await sizeOf(asked, file));
     const resources = opened(files, (path) => documents.file(asked, path));
     // the first answers for the whole: who may not have it hears so in words
     if (req.method !== 'HEAD' && files.length > 0) await resources(0);
@@ -46,17 +47,21 @@ export function zip({ context, documents }: Rooms): RequestHandler {
     if (context.listing !== 'held') return;
     for (const { path } of files) if (!(await documents.isHeld(of, path))) await documents.file(of, path);
   }
-}
 
-/** Throws `upstream-failed` for a file of which no archive can be made. */
-function sizeOf({ artifact, version }: ArtifactVersion, { path, size }: VersionFile): number {
-  const label = `the list of files of ${labelOf(artifact, version)}`;
-  if (size === undefined)
-    throw new MirrorError('upstream-failed', 'file', `${label} does not say how large ${path} is`);
-  // some programs take it for a drive
-  if (/^[a-z]:/i.test(path))
-    throw new MirrorError('upstream-failed', 'file', `${label} has a path that no archive can have: ${path}`);
-  return size;
+  /** As the list says, and where it does not, as the file's own answer does. Throws `upstream-failed` without either. */
+  async function sizeOf(of: ArtifactVersion, { path, size }: VersionFile): Promise<number> {
+    const label = `${path} of ${labelOf(of.artifact, of.version)}`;
+    // some programs take it for a drive
+    if (/^[a-z]:/i.test(path))
+      throw new MirrorError('upstream-failed', 'file', `no archive can have the path of ${label}`);
+    const found = size ?? (await context.mirror.describe(await documents.fileRef(of, path))).facts.size;
+    if (found !== undefined) return found;
+    throw new MirrorError(
+      'upstream-failed',
+      'file',
+      `nobody says how large ${label} is, so that no archive can have it`,
+    );
+  }
 }
 
 /** Opens by place, some ahead, each once. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { remembered } from '../../shared/model/remembered.ts';
 import type { Query } from './auth/signed-request.ts';
 import { S3Error } from './errors.ts';
 
@@ -51,7 +52,7 @@ function invalidUri(cause?: unknown): S3Error {
   return new S3Error('bad-request', 'InvalidURI', "The specified URI couldn't be parsed.", { cause });
 }
 
-function parseQuery(text: string): Query {
+const parseQuery = remembered((text): Query => {
   if (text === '') return [];
   return text
     .split('&')
@@ -60,7 +61,7 @@ function parseQuery(text: string): Query {
       const [name, value = ''] = splitOnce(pair, '=');
       return [decoded(name), decoded(value)] as const;
     });
-}
+});
 
 /** A "+" stays one: clients of S3 write blanks as %20. */
 function decoded(text: string): string {

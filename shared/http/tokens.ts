@@ -84,9 +84,10 @@ export class Tokens {
    */
   async byId(id: string): Promise<Identity | undefined> {
     if (!/^[a-z0-9]{8}$/.test(id)) return undefined;
-    const known = this.#known.get<Token>(`id ${id}`) ?? (await this.#read(tokenPath(id)));
+    const remembered = this.#known.get<Token>(`id ${id}`);
+    const known = remembered ?? (await this.#read(tokenPath(id)));
     if (!known || (known.expires !== undefined && !(Date.parse(known.expires) > this.#now()))) return undefined;
-    if (!this.#known.has(`id ${id}`) && this.#known.getStats().keys < 10_000) this.#known.set(`id ${id}`, known);
+    if (!remembered && this.#known.getStats().keys < 10_000) this.#known.set(`id ${id}`, known);
     return { id: known.id, name: known.name, actions: known.actions, services: known.services };
   }
 

@@ -43,13 +43,13 @@ export class Fill {
   #check: PromiseCheck;
   #handedOut = false;
 
-  private constructor(ref: Ref, first: Fresh, spool: Spool, options: FillOptions) {
+  private constructor(ref: Ref, first: Fresh, spool: Spool, check: PromiseCheck, options: FillOptions) {
     this.ref = ref;
     this.#first = first;
     this.#spool = spool;
     this.#options = options;
     this.facts = { ...first.facts, size: first.facts.size ?? ref.promised?.size };
-    this.#check = this.#newCheck();
+    this.#check = check;
     this.measured = this.#run();
     this.measured.catch(() => undefined);
   }
@@ -60,8 +60,9 @@ export class Fill {
     first.body.on('error', () => undefined);
     try {
       const path = join(options.spoolDir, temporaryName('.spool'));
+      const check = await PromiseCheck.start(ref.promised, first.promised);
       const spool = await Spool.open(path, first.facts.size ?? ref.promised?.size, ref.subject);
-      return new Fill(ref, first, spool, options);
+      return new Fill(ref, first, spool, check, options);
     } catch (error) {
       first.body.destroy();
       throw fromSystemError(error, ref.subject);
@@ -104,10 +105,6 @@ export class Fill {
     this.#spool.wake();
     await this.#spool.release();
     await this.#spool.remove();
-  }
-
-  #newCheck(): PromiseCheck {
-    return new PromiseCheck(this.ref.promised, this.#first.promised);
   }
 
   #visible(): { bytes: number; over: boolean } {
@@ -195,7 +192,7 @@ export class Fill {
       );
     }
     await this.#spool.restart();
-    this.#check = this.#newCheck();
+    this.#check = await PromiseCheck.start(this.ref.promised, this.#first.promised);
     return arrival.body;
   }
 

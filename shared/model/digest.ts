@@ -1,6 +1,6 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { MirrorError } from './errors.ts';
-import type { HashWish } from './running-hash.ts';
+import { type HashWish, type RunningHash, startHash } from './running-hash.ts';
 
 /** `sha256:<64 lower-case hex>`: the name of a blob. */
 export type Digest = string & { readonly __brand: 'Digest' };
@@ -37,7 +37,10 @@ export interface Promised {
   sha512?: string;
   /** git's blob id: sha1 over `blob <size>\0` and the bytes; checked only where `size` is promised too. */
   gitBlob?: string;
-  /** Older promises of some package indexes, by their node:crypto name (md5, sha1, sha224, sha384, blake2b512). */
+  /**
+   * Further hashes by the name that `startHash` knows them by: older ones of some package indexes (md5, sha1, sha224,
+   * sha384, blake2b512), and blake3.
+   */
   others?: Record<string, string>;
 }
 
@@ -91,6 +94,8 @@ export function judged(
   return { digest: digestOfHex(found.get('sha256')!), size };
 }
 
+const isSlowToStart = ({ others }: Promised) => others?.blake3 !== undefined;
+
 /**
  * Measures bytes as they pass, and says at the end whether every promise was kept.
  * One per stream; `update` in order, then `finish` once.
@@ -98,14 +103,24 @@ export function judged(
 export class PromiseCheck {
   #size = 0;
   readonly #promised: Promised[];
-  readonly #hashes: [name: string, hash: Hash][];
+  #hashes: [name: string, hash: RunningHash][] = [];
 
+  /** For promises of hashes that node:crypto has; the others need `PromiseCheck.start`. */
   constructor(...promised: (Promised | undefined)[]) {
     this.#promised = promised.filter((one) => one !== undefined);
+    if (this.#promised.some(isSlowToStart)) return;
     this.#hashes = hashesFor(this.#promised).map(({ name, algorithm, prefix = '' }) => [
       name,
       createHash(algorithm).update(prefix),
     ]);
+  }
+
+  /** For promises of any kind: some hashes take a moment before they can begin. */
+  static async start(...promised: (Promised | undefined)[]): Promise<PromiseCheck> {
+    const check = new PromiseCheck(...promised);
+    if (check.#hashes.length > 0) return check;
+    for (const wish of hashesFor(check.#promised)) check.#hashes.push([wish.name, await startHash(wish)]);
+    return check;
   }
 
   /** Bytes seen so far. */
@@ -129,7 +144,7 @@ export class PromiseCheck {
   }
 
   #measured(promised: readonly Promised[], subject: string): Measured {
-    const found = new Map(this.#hashes.map(([name, hash]) => [name, hash.digest('hex')]));
+    const found = new Map(this.#hashes.map(([name, hash]) => [name, hash.digest().toString('hex')]));
     return judged(found, this.#size, promised, subject);
   }
 }

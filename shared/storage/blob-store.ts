@@ -163,7 +163,9 @@ export class BlobStore {
       await writeSynced(path, hashed.rest());
     };
     try {
-      await pipeline(body, spool, { signal: options.signal });
+      // setting up a pipeline takes longer than reading a small body
+      if (options.signal) await pipeline(body, spool, { signal: options.signal });
+      else await spool(body);
       const { size, hashes } = await hashed.finish();
       const found = judged(hashes, size, promised, subject);
       options.check?.(hashes);

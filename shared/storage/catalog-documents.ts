@@ -116,5 +116,6 @@ export async function applyUntilAgreed(
     if (open.length > 0) index.apply(service, open);
   }
   // Only now: whoever dies before this leaves word that the name is to be looked at again.
-  if (intended.length > 0) index.apply(service, [], intended);
+  if (intended.length > 1) index.apply(service, [], intended);
+  else index.settle(intended);
 }

@@ -12,9 +12,10 @@ export interface Page {
   limit?: number;
 }
 
-/** What became of a name: its entry, or undefined when it is gone. */
+/** What became of a name. */
 export interface Change {
   key: string;
+  /** Undefined when it is gone. */
   entry: Entry | undefined;
   /** The entry as its document has it, where somebody knows already. */
   text?: string;
@@ -51,11 +52,10 @@ export class CatalogIndex {
     this.#lookForOthers();
     const known = this.#generations.get(service);
     if (known !== undefined) return known;
-    const row = this.#sql('SELECT value FROM generations WHERE service = ?').get(service) as
-      | { value: number }
-      | undefined;
-    this.#generations.set(service, row?.value ?? 0);
-    return row?.value ?? 0;
+    const row = this.#sql('SELECT value FROM generations WHERE service = ?').get(service);
+    const value = (row?.value as number | undefined) ?? 0;
+    this.#generations.set(service, value);
+    return value;
   }
 
   /** Once for all that runs before the next events are fetched: who asks because of another's write is among these. */
@@ -101,8 +101,7 @@ export class CatalogIndex {
   /** Takes changes in, together with the end of what was intended. */
   apply(service: string, changes: readonly Change[], intended: readonly number[] = []): void {
     const generation = this.#database.transaction(() => {
-      const settle = this.#sql('DELETE FROM pending WHERE id = ?');
-      for (const id of intended) settle.run(id);
+      this.settle(intended);
       for (const change of changes) {
         if (change.entry) this.#upsert(service, change.entry, change);
         else this.#sql('DELETE FROM names WHERE service = ? AND key = ?').run(service, change.key);
@@ -118,22 +117,21 @@ export class CatalogIndex {
 
   #upsert(service: string, entry: Entry, { modified, text = JSON.stringify(entry) }: Change): void {
     const digest = entry.parts ? null : bytesOf(entry.digest);
+    const row = [service, entry.key, digest, entry.size, modified ?? null, text];
     this.#sql(`INSERT INTO names (service, key, digest, size, modified, entry) VALUES (?, ?, ?, ?, ?, ?)
       ON CONFLICT (service, key) DO UPDATE SET digest = excluded.digest, size = excluded.size,
-        modified = excluded.modified, entry = excluded.entry`).run(
-      service,
-      entry.key,
-      digest,
-      entry.size,
-      modified ?? null,
-      text,
-    );
+        modified = excluded.modified, entry = excluded.entry`).run(...row);
     if (!entry.parts) return;
     const { id } = this.#sql('SELECT id FROM names WHERE service = ? AND key = ?').get(service, entry.key) as {
       id: number;
     };
     const insert = this.#sql('INSERT OR IGNORE INTO parts (digest, id) VALUES (?, ?)');
     for (const part of entry.parts) insert.run(bytesOf(part.digest), id);
+  }
+
+  /** Ends what was intended, with nothing to take in. */
+  settle(intended: readonly number[]): void {
+    for (const id of intended) this.#sql('DELETE FROM pending WHERE id = ?').run(id);
   }
 
   /** Remembers when documents were written whose names are known as they are. */
@@ -171,7 +169,7 @@ export class CatalogIndex {
     const end = behind(prefix);
     const seek = (from: string, exclusive: boolean) => {
       const sql = `SELECT key FROM names WHERE service = ? AND key ${exclusive ? '>' : '>='} ? AND key < CAST(? AS TEXT) ORDER BY key LIMIT 1`;
-      return (this.#sql(sql).get(service, from, end) as { key: string } | undefined)?.key;
+      return this.#sql(sql).get(service, from, end)?.key as string | undefined;
     };
     const found: string[] = [];
     let last = page.after;

@@ -1,9 +1,10 @@
-import { type BigIntStats, constants } from 'node:fs';
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { type ByteRange, lengthOf } from '../model/byte-range.ts';
-import { fromSystemError, MirrorError } from '../model/errors.ts';
+import { fromSystemError } from '../model/errors.ts';
 import type { ObjectStat } from './object-store.ts';
+import { finerNow, statOf, writeSmallSynced, wrongSize } from './small-file.ts';
 
 /** Fewer, larger reads and writes are what makes files fast (reference s3.md §3.3, §4). */
 export const CHUNK = 1 << 20;
@@ -17,12 +18,6 @@ let writers = 0;
  * as all writing before it.
  */
 export const FLUSH = 64 << 20;
-
-/** What the disk says of a file. The etag changes with every write: a name is always given to a new file. */
-export function statOf(found: BigIntStats): ObjectStat {
-  const etag = `${found.ino.toString(36)}-${found.mtimeNs.toString(36)}-${found.size.toString(36)}`;
-  return { size: Number(found.size), etag, modified: new Date(Number(found.mtimeMs)) };
-}
 
 /** Reads a range at once and closes the file. */
 export async function readSmall(file: FileHandle, range: ByteRange): Promise<Readable> {
@@ -47,9 +42,13 @@ export async function writeSynced(
   size?: number,
   mode = 0o640,
 ): Promise<ObjectStat> {
+  if (Buffer.isBuffer(body)) {
+    if (size !== undefined && size !== body.length) throw wrongSize(size, body.length);
+    return writeSmallSynced(path, body, mode);
+  }
   const file = await open(path, 'wx', mode);
   try {
-    const written = Buffer.isBuffer(body) ? await writeAll(file, [body]) : await writeStream(file, body, size);
+    const written = await writeStream(file, body, size);
     if (size !== undefined && size !== written) throw wrongSize(size, written);
     return await synced(file);
   } finally {
@@ -57,13 +56,10 @@ export async function writeSynced(
   }
 }
 
-/**
- * Brings a file to the disk, dated now. The system's own dates stand still for some milliseconds, and a file that was
- * just made may have the inode of one that was just replaced: without a finer date the two would have the same etag.
- */
+/** Brings a file to the disk, dated now. */
 export async function synced(file: FileHandle): Promise<ObjectStat> {
-  const milliseconds = Date.now() + Number(process.hrtime.bigint() % 1_000_000n) / 1_000_000;
-  await file.utimes(milliseconds / 1000, milliseconds / 1000);
+  const now = finerNow();
+  await file.utimes(now, now);
   await file.sync();
   return statOf(await file.stat({ bigint: true }));
 }
@@ -127,20 +123,6 @@ async function writeAll(file: FileHandle, chunks: Buffer[]): Promise<number> {
   const rest = Buffer.concat(chunks);
   while (bytesWritten < length) bytesWritten += (await file.write(rest, bytesWritten)).bytesWritten;
   return length;
-}
-
-function wrongSize(announced: number, came: number): MirrorError {
-  return new MirrorError('internal', 'store', `${announced} bytes were announced and ${came} or more came`);
-}
-
-/** Brings the names in a folder to the disk. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
 
 /** What `look` finds; undefined when it finds nothing, or nothing that is ours to follow (a link). */

@@ -4,13 +4,15 @@ import { dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type ByteRange, lengthOf } from '../model/byte-range.ts';
 import { fromSystemError, MirrorError } from '../model/errors.ts';
-import { absentOr, CHUNK, isTaken, readSmall, statOf, syncedFile, syncFolder, writeSynced } from './disk-files.ts';
+import { absentOr, CHUNK, isTaken, readSmall, syncedFile, writeSynced } from './disk-files.ts';
 import { DiskLock } from './disk-lock.ts';
 import { type Walked, walk } from './disk-walk.ts';
 import { FileBody } from './file-body.ts';
+import { FolderSyncs } from './folder-syncs.ts';
 import type { DeleteOptions, ObjectStat, ObjectStore, PutOptions, PutOutcome } from './object-store.ts';
 import { sweepOwned, temporaryName } from './owned-files.ts';
 import { LOCAL } from './paths.ts';
+import { statOf, syncFolder } from './small-file.ts';
 
 /** Up to this size one read is cheaper than a stream. */
 const SMALL = 64 * 1024;
@@ -25,6 +27,7 @@ export class DiskStore implements ObjectStore {
   readonly #root: string;
   readonly #tmp: string;
   readonly #lock: DiskLock;
+  readonly #syncs = new FolderSyncs();
   /** Folders that are there, and are really inside. */
   readonly #folders = new Set<string>();
 
@@ -186,7 +189,7 @@ export class DiskStore implements ObjectStore {
     });
     if (!stored || options.ifAbsent) await rm(path, { force: true });
     if (!stored) return { stored: false };
-    await syncFolder(dirname(target));
+    await this.#syncs.sync(dirname(target));
     return { stored: true, etag: written.etag, modified: written.modified };
   }
 

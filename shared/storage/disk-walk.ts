@@ -1,7 +1,8 @@
 import { lstat, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { absentOr, statOf } from './disk-files.ts';
+import { absentOr } from './disk-files.ts';
 import { LOCAL } from './paths.ts';
+import { statOf } from './small-file.ts';
 
 export interface Walked {
   key: string;

@@ -54,6 +54,7 @@ export class HashedBody {
     yield* this.#head.splice(0);
     while (!this.#ended) {
       const { done, value } = await this.#chunks!.next();
+      this.#ended = done === true;
       if (done) return;
       yield value;
     }
@@ -112,7 +113,9 @@ export class HashedBody {
     return { size: this.#size, hashes };
   }
 
+  /** Ends the source, too, when it was not read to its end. */
   release(): void {
+    if (!this.#ended) Promise.resolve(this.#chunks?.return?.()).catch(() => undefined);
     this.#side?.release();
     this.#side = undefined;
   }

@@ -97,10 +97,10 @@ export class IndexDatabase {
 
   /** Runs `act`, which awaits nothing, as one transaction. */
   transaction<T>(act: () => T): T {
-    this.#database.exec('BEGIN IMMEDIATE');
+    this.sql('BEGIN IMMEDIATE').run();
     try {
       const result = act();
-      this.#database.exec('COMMIT');
+      this.sql('COMMIT').run();
       return result;
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');

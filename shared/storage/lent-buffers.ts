@@ -3,7 +3,7 @@ export const CHUNK = 1 << 20;
 /** With many readers at once speed is not theirs alone, but memory is. */
 const SMALL_CHUNK = 128 << 10;
 /** Large buffers in use at once. */
-const MOST_LENT = 32;
+const MOST_LENT = 16;
 let lent = 0;
 /** Large buffers that wait for their next use. */
 const idle: Buffer[] = [];

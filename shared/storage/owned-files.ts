@@ -12,9 +12,14 @@ const FORGOTTEN = 24 * 3_600_000;
 /** Who we are, to other processes over the same directory: `<pid>-<host>`. */
 export const OWNER = `${process.pid}-${HOST}`;
 
-/** A name for a file that belongs to this process: `<pid>-<host>-<random>`. */
+/** Once for all names: a thread, or a process that has an earlier one's id, makes others. */
+const RANDOM = randomBytes(8).toString('hex');
+let names = 0;
+
+/** A name for a file that belongs to this process: `<pid>-<host>-<random><number>`. */
 export function temporaryName(suffix = ''): string {
-  return `${OWNER}-${randomBytes(8).toString('hex')}${suffix}`;
+  names += 1;
+  return `${OWNER}-${RANDOM}${names.toString(16)}${suffix}`;
 }
 
 /** Removes files whose process is gone. Those of a process that lives stay, and so does what bears no owner's name. */

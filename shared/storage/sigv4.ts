@@ -1,4 +1,5 @@
-import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
+import { HmacKey } from '../model/hmac-key.ts';
 
 /**
  * AWS Signature Version 4 (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html): our own
@@ -25,8 +26,7 @@ export interface CanonicalRequest {
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 const UNSIGNED = 'UNSIGNED-PAYLOAD';
-/** As key objects: from a buffer each HMAC takes six times as long. */
-const keys = new Map<string, KeyObject>();
+const keys = new Map<string, HmacKey>();
 const MOST_KEYS = 100;
 
 /** What most names and values are: not to be looked at letter by letter. */
@@ -82,11 +82,11 @@ export function sign(text: string, key: SigningKey, date: string): string {
       (secret, part) => hmac(secret, part),
       hmac(`AWS4${key.secretAccessKey}`, date),
     );
-    derived = createSecretKey(last);
+    derived = new HmacKey(last);
     if (keys.size >= MOST_KEYS) keys.clear();
     keys.set(id, derived);
   }
-  return createHmac('sha256', derived).update(text).digest('hex');
+  return derived.sign(text);
 }
 
 export interface PresignOptions {

@@ -8,6 +8,8 @@ import { benchFiles } from './files.ts';
 import { benchHubCold, benchHubFiles } from './hub-files.ts';
 import { benchHubRequests } from './hub-requests.ts';
 import { benchHubScale } from './hub-scale.ts';
+import { benchNgc } from './ngc.ts';
+import { benchNgcSearch } from './ngc-search.ts';
 import { benchImages } from './oci.ts';
 import { benchColdLayer } from './oci-cold.ts';
 import { benchImport } from './oci-import.ts';
@@ -28,6 +30,8 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   'hub-files': benchHubFiles,
   'hub-cold': benchHubCold,
   'hub-scale': benchHubScale,
+  ngc: benchNgc,
+  'ngc-search': benchNgcSearch,
   oci: benchImages,
   'oci-cold': benchColdLayer,
   'oci-import': benchImport,

@@ -26,12 +26,17 @@ interface Running {
 }
 
 /**
- * Larder, versitygw and SeaweedFS. Larder syncs what it acknowledges; versitygw syncs nothing,
- * SeaweedFS only when its `-fsync` rule says so, which it does not by default.
+ * Larder, versitygw and SeaweedFS. Larder syncs what it acknowledges, bytes and names; versitygw syncs nothing, SeaweedFS
+ * only when a rule says so, which none does by default.
  */
 export async function startMeasured(folder: string): Promise<Measured[]> {
   const running = [await startLarder(folder), await startVersity(), await startWeed()];
   return Promise.all(running.map(ready));
+}
+
+/** SeaweedFS with its rule: it syncs bytes, and leaves names to the system. The nearest there is to what Larder does. */
+export async function startSyncingWeed(): Promise<Measured> {
+  return ready(await startWeed({ sync: true }));
 }
 
 /** Larder alone, over a store that `fill` has put something into. */
@@ -63,10 +68,11 @@ async function startVersity(): Promise<Running> {
   return { name: 'versitygw', pid: engine.pid, endpoint: engine.endpoint, ...keys, stop: () => engine.close() };
 }
 
-async function startWeed(): Promise<Running> {
-  const engine = await startSeaweedfs();
+async function startWeed(options: { sync?: boolean } = {}): Promise<Running> {
+  const engine = await startSeaweedfs(options);
   const keys = { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY };
-  return { name: 'SeaweedFS', pid: engine.pid, endpoint: engine.endpoint, ...keys, stop: () => engine.close() };
+  const name = options.sync ? 'SeaweedFS, syncing' : 'SeaweedFS';
+  return { name, pid: engine.pid, endpoint: engine.endpoint, ...keys, stop: () => engine.close() };
 }
 
 async function ready({ name, pid, endpoint, accessKeyId, secretAccessKey, stop }: Running): Promise<Measured> {

@@ -6,12 +6,14 @@ import { answerOf } from '../support/library-content.ts';
 import { type NgcPlace, type NgcSites, SITE, startNgcSites } from '../support/ngc-sites.ts';
 import { FILES, ITEMS, METRICS, WISHES } from '../support/ngc-works.ts';
 import { filesIn } from '../support/s3-site.ts';
+import { larder } from '../support/spawn-larder.ts';
 
 const CALLS = join(import.meta.dirname, '../fixtures/python/ngc/sdk_calls.py');
 const SITE_KEY = { key: 'nvapi-of-the-site', orgs: ['acme'], teams: { acme: ['lab'] } };
 const KEYED = { LARDER_NGC_API_KEY: SITE_KEY.key, LARDER_NGC_ORG: 'acme' };
-/** A release with which everything changed its hands, and how it is told where Larder is. */
+/** The newest; one of the year before; the last that leaves http as it is, which is how it is told where Larder is. */
 const CLIENTS = ['ngcsdk', 'ngcsdk-4.9', 'ngcsdk-3'];
+const placeFor = (name: string, { larder }: NgcPlace) => (name === 'ngcsdk-3' ? larder.urls.ngc! : SITE);
 
 const OCRNET = 'nvidia/tao/ocrnet';
 const PLUS = `${OCRNET}:0.11.1+ba20956e-l40sx1`;
@@ -64,7 +66,11 @@ afterAll(() => sites?.close());
 async function sdk(place: NgcPlace, name: string, calls: Record<string, Call>, key?: string) {
   const wish = { calls, ...(key ? { key, org: 'acme' } : {}) };
   const ran = await place.run(join(await client(name), 'python'), [CALLS, JSON.stringify(wish)], {
-    env: { NGC_CLI_API_URL: SITE, NGC_CLI_AUTH_URL: SITE, NGC_CLI_TRACE_DISABLE: '1' },
+    env: {
+      NGC_CLI_API_URL: placeFor(name, place),
+      NGC_CLI_AUTH_URL: placeFor(name, place),
+      NGC_CLI_TRACE_DISABLE: '1',
+    },
     look: filesIn,
   });
   const said = ran.code === 0 ? '' : ran.stderr + place.log().slice(-3000);
@@ -119,12 +125,13 @@ function expectRead(read: Record<string, Outcome>, held: boolean): void {
 /** Whole files that NGC's file host has given so far. */
 const fetched = () => sites.ngc.calls('/files/', 'cdn').length;
 
+const GUEST = ['a guest', {}, undefined] as const;
+const WITH_KEY = ['with a key', KEYED, 'nvapi-of-somebody-here'] as const;
+const WITH_OLDER_KEY = ['with a key of the older kind', KEYED, 'b2xkZXIta2V5LW9mLXNvbWVib2R5OmhlcmU='] as const;
+
 describe.each(CLIENTS)('%s', (name) => {
-  describe.each([
-    ['a guest', {}, undefined],
-    ['with a key', KEYED, 'nvapi-of-somebody-here'],
-    ['with a key of the older kind', KEYED, 'b2xkZXIta2V5LW9mLXNvbWVib2R5OmhlcmU='],
-  ] as const)('%s', (_who, settings, key) => {
+  const callers = name === 'ngcsdk' ? [GUEST, WITH_KEY, WITH_OLDER_KEY] : [GUEST, WITH_KEY];
+  describe.each(callers)('%s', (_who, settings, key) => {
     let mirror: NgcPlace;
 
     beforeAll(async () => {
@@ -163,6 +170,52 @@ describe.each(CLIENTS)('%s', (name) => {
       const { files } = await sdk(mirror, name, PRIVATE, key);
       expect(files).toEqual(key ? digests(filesOf('acme/own'), 'own/own_v1') : {});
     });
+  });
+});
+
+test('the SDK sees nothing of a file host that breaks off, and whose addresses run out meanwhile', async () => {
+  const mirror = await sites.cold();
+  sites.ngc.fail({ path: '/files/weights/model.pth', host: 'cdn', cutAfter: 3 << 20 });
+  sites.ngc.fail({ path: '/files/weights/model.pth', host: 'cdn', status: 403 });
+  const { outcomes, files } = await sdk(mirror, 'ngcsdk', { whole: DOWNLOADS.whole! });
+  expect(outcomes.whole).toEqual(['completed', Object.keys(FILES).length, expect.any(Number)]);
+  expect(files).toEqual(digests(FILES, 'whole/ocrnet_v0.11.1+ba20956e-l40sx1'));
+  await mirror.larder.stop();
+});
+
+describe('where nobody is let in without a key of ours', () => {
+  let mirror: NgcPlace;
+  let secret: string;
+  const CALLS = { files: READING.many!, whole: DOWNLOADS.whole!, some: DOWNLOADS.some! };
+
+  beforeAll(async () => {
+    const store = join(sites.folder, 'closed');
+    const made = await larder(['token', 'create', 'lab', '--read', '--ngc', '--store', store]);
+    expect(made.code).toBe(0);
+    secret = made.stdout.trim();
+    mirror = await sites.cold({ ...KEYED, LARDER_STORE: store, LARDER_ACCESS_ANONYMOUS_READ: 'false' });
+  });
+  afterAll(() => mirror?.larder.stop());
+
+  test.each([
+    ['as it is', (key: string) => key],
+    ['by an exchange for a token', (key: string) => key.replace(/^nvapi-/, '')],
+  ])('the SDK downloads with it, said %s, by addresses that need no more', async (_how, said) => {
+    const { outcomes, files } = await sdk(mirror, 'ngcsdk', CALLS, said(secret));
+    expect(outcomes.files).toEqual(sizesOf(filesOf('nvidia/tao/notebooks')));
+    expect(Object.keys(files)).toHaveLength(Object.keys(FILES).length + 19);
+    expect(outcomes.whole).toEqual(['completed', Object.keys(FILES).length, expect.any(Number)]);
+  });
+
+  test('guests get nothing, and neither do those with a key of NVIDIA’s', async () => {
+    const guest = await sdk(mirror, 'ngcsdk', CALLS);
+    expect(guest.files).toEqual({});
+    expect(guest.outcomes.whole).toMatchObject({ error: 'AuthenticationException' });
+    const place = await mirror.run('curl', [
+      ...['-s', '-o', '/dev/null', '-w', '%{http_code}', '-H', 'Authorization: Bearer nvapi-of-nvidia'],
+      `${SITE}/v2/org/nvidia/team/tao/models/ocrnet`,
+    ]);
+    expect(place.stdout).toBe('401');
   });
 });
 

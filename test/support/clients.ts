@@ -47,6 +47,8 @@ const PACKAGES: Record<string, string[]> = {
     ...['boto3', 'pydantic>=2', 'urllib3<2.3', 'python-dateutil', 'requests', 'tabulate', 'termcolor', 'argcomplete'],
     ...['filelock', 'pyOpenSSL', 'ruamel.yaml', 'packaging'],
   ],
+  // has protoc in it, which crates for gRPC are built with
+  protoc: ['grpcio-tools'],
   'tao-core': TAO,
   // it asks for all that its API runs on
   'tao-core-6': [...TAO, 'toml', 'pynvml==12.0.0', 'leptonai==0.26.*', 'flask'],

@@ -1,5 +1,6 @@
 import { bytesOf } from './hub-sites.ts';
 import type { NgcWish } from './ngc-origin.ts';
+import { zip } from './wheels.ts';
 
 /** As TAO's models have it: Python literals in text, which are to arrive as they are. */
 export const METRICS = [
@@ -48,6 +49,30 @@ export const WISHES = [
   { id: 'nvidia/banned', version: '1', files: { 'model.bin': 'banned' }, refuses: 451, refusesAll: true },
 ] as const satisfies NgcWish[];
 
+export const METADATA = Buffer.from(JSON.stringify({ version: '0.4.8', monai_version: '1.3.0' }));
+/** As MONAI's model zoo has them. */
+const BUNDLE: Record<string, Buffer> = {
+  'configs/metadata.json': METADATA,
+  'configs/inference.json': Buffer.from('{}'),
+  'models/model.pt': bytesOf((2 << 20) + 5, 'bundle'),
+  'docs/README.md': Buffer.from('# spleen\n'),
+  LICENSE: Buffer.from('Apache\n'),
+};
+
+/** What tools ask for beside it. */
+export const TOOL_WISHES = [
+  { id: 'nvidia/tao/odd', version: '1', files: { 'odd ü%41 #1.txt': 'odd', 'plain.bin': bytesOf(300_000, 'plain') } },
+  { id: 'nvidia/monaitoolkit/monai_spleen', version: '0.4.7', files: { ...BUNDLE, LICENSE: 'older' } },
+  { id: 'nvidia/monaitoolkit/monai_spleen', version: '0.4.8', files: BUNDLE },
+  {
+    id: 'nvidia/monaihosting/mednist_gan',
+    version: '0.2.0',
+    files: { 'mednist_gan_v0.2.0.zip': zip({ 'mednist_gan/configs/metadata.json': METADATA }) },
+  },
+  { id: 'acme/lab/monai_liver', version: '1.0.0', files: BUNDLE, access: 'private' },
+  { id: 'nvidia/ngc-apps/ngc_cli', kind: 'resources', version: '4.37.0', files: { 'ngccli_linux.zip': 'the CLI' } },
+] as const satisfies NgcWish[];
+
 /** What the bundle of these tests has: not all there is. */
 export const ITEMS = [
   '{ ngc: "nvidia/tao/ocrnet:trainable_v1.0" }',
@@ -55,4 +80,12 @@ export const ITEMS = [
   '{ ngc: "nvidia/genmol:1.0.0" }',
   '{ ngc: "acme/own:1" }',
   '{ ngc-resource: "nvidia/tao/notebooks:5.5" }',
+];
+
+export const TOOL_ITEMS = [
+  '{ ngc: "nvidia/tao/odd:1" }',
+  '{ ngc: "nvidia/monaitoolkit/monai_spleen:0.4.8" }',
+  '{ ngc: "nvidia/monaihosting/mednist_gan:0.2.0" }',
+  '{ ngc: "acme/lab/monai_liver:1.0.0" }',
+  '{ ngc-resource: "nvidia/ngc-apps/ngc_cli:4.37.0" }',
 ];

@@ -17,13 +17,19 @@ function onPath(): string | undefined {
   }
 }
 
-/** SeaweedFS: master, one volume server, filer and S3 in one process. */
-export async function startSeaweedfs(): Promise<Engine> {
+/**
+ * SeaweedFS: master, one volume server, filer and S3 in one process.
+ * @param options.sync it brings what it stores to the disk before it says so, as far as it can: its volumes do, the
+ * filer's names are left to the system
+ */
+export async function startSeaweedfs(options: { sync?: boolean } = {}): Promise<Engine> {
   const place = await placeOf();
   const master = await freePort();
   const ports = [`-master.port=${master}`];
-  for (const part of ['volume.port', 'filer.port']) ports.push(`-${part}=${await freePort()}`);
-  for (const part of ['master', 'volume', 'filer', 's3']) ports.push(`-${part}.port.grpc=${await freePort()}`);
+  const filer = await freePort();
+  ports.push(`-filer.port=${filer}`, `-volume.port=${await freePort()}`);
+  const grpc = { master: await freePort(), volume: await freePort(), filer: await freePort(), s3: await freePort() };
+  for (const [part, port] of Object.entries(grpc)) ports.push(`-${part}.port.grpc=${port}`);
   const args = [
     'server',
     `-dir=${place.data}`,
@@ -35,7 +41,15 @@ export async function startSeaweedfs(): Promise<Engine> {
     `-s3.config=${await identitiesIn(place)}`,
     ...ports,
   ];
-  return startEngine('seaweedfs', await weedProgram(), args, process.env, place, () => canWrite(master, place));
+  const program = await weedProgram();
+  const engine = await startEngine('seaweedfs', program, args, process.env, place, () => canWrite(master, place));
+  if (options.sync) {
+    const rule = 'fs.configure -locationPrefix=/buckets/ -fsync=true -apply\n';
+    const servers = [`-master=127.0.0.1:${master}.${grpc.master}`, `-filer=127.0.0.1:${filer}.${grpc.filer}`];
+    const said = execFileSync(program, ['shell', ...servers], { input: rule, encoding: 'utf8', timeout: 30_000 });
+    if (!said.includes('"fsync": true')) throw new Error(`SeaweedFS does not sync: ${said.slice(0, 1000)}`);
+  }
+  return engine;
 }
 
 /** A SeaweedFS of several processes, each with a pid of its own. */

@@ -2,7 +2,7 @@ import { authorityLines, hostOf, isSecure, type Site, type Snippet } from './sit
 
 /** HPE Machine Learning Inference Software: a registry, or the environment of a packaged model. */
 export const mlis: Snippet = {
-  about: 'HPE MLIS: a registry of type huggingface, and the environment of a packaged model',
+  about: 'HPE MLIS: registries of type huggingface and ngc, and the environment of a packaged model',
   text: (site) => `# A registry (type "openllm" on MLIS before the huggingface type existed)
 aioli registry create larder-hf --type huggingface \\
   --endpoint-url ${site.hf} \\
@@ -13,6 +13,16 @@ aioli registry models larder-hf --search llama
 curl -X POST "$AIOLI_CONTROLLER/api/v1/registries" -H "Authorization: Bearer $TOKEN" \\
   -H 'Content-Type: application/json' \\
   -d '{"name":"larder-hf","type":"huggingface","endpointUrl":"${site.hf}","secretKey":"<token>","insecureHttps":false}'
+
+# NIMs: a registry of type ngc. Its bucket is NGC's org and its access key the team; the key is one of Larder's
+aioli registry create larder-ngc --type ngc --bucket nim --access-key meta \\
+  --endpoint-url ${site.ngc} \\
+  --secret-key "nvapi-$LARDER_NGC_TOKEN"   # larder token create mlis-ngc --read --service ngc
+curl -X POST "$AIOLI_CONTROLLER/api/v1/registries" -H "Authorization: Bearer $TOKEN" \\
+  -H 'Content-Type: application/json' \\
+  -d '{"name":"larder-ngc","type":"ngc","endpointUrl":"${site.ngc}","bucket":"nim","accessKey":"meta","secretKey":"nvapi-<token>"}'
+# The container asks for its model itself: give the packaged model one of the three environments of "larder snippets nim".
+# "aioli registry upload-nim" is not needed for the third: the bucket "nim" has these keys, at its root, where that cannot write.
 
 # Environment of a packaged model: needed whenever its registry is "None" (image vllm/vllm-openai and the like),
 # harmless otherwise

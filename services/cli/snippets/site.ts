@@ -3,7 +3,11 @@ export interface Site {
   hf: string;
   pypi: string;
   oci: string;
+  ngc: string;
   s3: string;
+  /** Hosts before which a bucket may stand. */
+  s3Domains: readonly string[];
+  s3Region: string;
   /** Hosts of the registries that are mirrored. */
   registries: readonly string[];
 }

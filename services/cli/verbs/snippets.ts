@@ -2,11 +2,13 @@ import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { MirrorError } from '../../../shared/model/errors.ts';
 import type { OciConfig } from '../../oci/config.ts';
+import type { S3Config } from '../../s3/config.ts';
 import { openSession, type Session } from '../session.ts';
 import { javascript, llamacpp, ollama, rust, transformers, vllm } from '../snippets/clients.ts';
 import { containerd, docker, podman } from '../snippets/images.ts';
 import { kserve } from '../snippets/kserve.ts';
 import { mlis } from '../snippets/mlis.ts';
+import { nim } from '../snippets/nim.ts';
 import type { Site, Snippet } from '../snippets/site.ts';
 import { tao } from '../snippets/tao.ts';
 
@@ -19,6 +21,7 @@ const SNIPPETS: Record<string, Snippet> = {
   ollama,
   javascript,
   rust,
+  nim,
   docker,
   containerd,
   podman,
@@ -54,15 +57,21 @@ function snippetOf(client: string): Snippet {
 function siteOf({ config }: Session): Site {
   const urlOf = (service: string) => {
     const { listener } = config.services.get(service)!;
-    const url = listener.publicUrl ?? config.suite.publicUrl ?? `http://${hostname()}:${listener.port}`;
+    const { port, tlsPort } = listener;
+    const own = tlsPort === undefined ? `http://${hostname()}:${port}` : `https://${hostname()}:${tlsPort}`;
+    const url = listener.publicUrl ?? config.suite.publicUrl ?? own;
     return url.replace(/\/+$/, '');
   };
   const { registries } = config.services.get('oci')!.settings as OciConfig;
+  const { domains, region } = config.services.get('s3')!.settings as S3Config;
   return {
     hf: urlOf('huggingface'),
     pypi: urlOf('pypi'),
     oci: urlOf('oci'),
+    ngc: urlOf('ngc'),
     s3: urlOf('s3'),
+    s3Domains: domains,
+    s3Region: region,
     registries: registries.map(({ name }) => name),
   };
 }

@@ -5,8 +5,9 @@ import { Readable } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
 import { pack } from 'tar-stream';
 import { MirrorError } from '../../../shared/model/errors.ts';
-import { absentOr, syncFolder, writeStream } from '../../../shared/storage/disk-files.ts';
+import { absentOr, writeStream } from '../../../shared/storage/disk-files.ts';
 import { temporaryName } from '../../../shared/storage/owned-files.ts';
+import { syncFolder } from '../../../shared/storage/small-file.ts';
 import type { Descriptor } from '../manifest.ts';
 
 /** Where the files of a layout go. */

@@ -12,6 +12,8 @@ const env = {
   LARDER_HUGGINGFACE_PUBLIC_URL: 'https://hf.site.example',
   LARDER_PYPI_PUBLIC_URL: 'https://pypi.site.example',
   LARDER_OCI_PUBLIC_URL: 'https://images.site.example',
+  LARDER_NGC_PUBLIC_URL: 'https://ngc.site.example/mirror',
+  LARDER_S3_PUBLIC_URL: 'https://s3.site.example',
 };
 
 describe('larder snippets', () => {
@@ -20,19 +22,20 @@ describe('larder snippets', () => {
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => line.split(/\s+/)[2]);
-    const models = ['mlis', 'kserve', 'transformers', 'vllm', 'llamacpp', 'ollama', 'javascript', 'rust'];
+    const models = ['mlis', 'kserve', 'transformers', 'vllm', 'llamacpp', 'ollama', 'javascript', 'rust', 'nim'];
     const images = ['docker', 'containerd', 'podman', 'tao'];
     expect(names).toEqual([...models, ...images]);
     for (const name of names) {
       const { stdout } = await larder(['snippets', name!], { env });
-      expect(stdout).toMatch(images.includes(name!) ? /images\.site\.example/ : /hf\.site\.example/);
+      const host = images.includes(name!) ? 'images' : name === 'nim' ? 'ngc' : 'hf';
+      expect(stdout).toContain(`${host}.site.example`);
     }
     const wrong = await larder(['snippets', 'word']);
     expect([wrong.code, wrong.stderr]).toEqual([
       2,
       expect.stringMatching(/there is no snippet for "word"; there is mlis/),
     ]);
-  }, 60_000);
+  }, 120_000);
 
   test('says endpointUrl in JSON, and endpointURL only to those who come from the product page', async () => {
     const { stdout } = await larder(['snippets', 'mlis'], { env });
@@ -41,6 +44,26 @@ describe('larder snippets', () => {
     expect(body).not.toHaveProperty('endpointURL');
     expect(stdout).toMatch(/PIP_INDEX_URL=https:\/\/pypi\.site\.example\/simple\//);
     expect(stdout).toMatch(/SSL_CERT_FILE/);
+  });
+
+  test('gives MLIS a registry of type ngc, whose bucket is the org', async () => {
+    const { stdout } = await larder(['snippets', 'mlis'], { env });
+    const bodies = [...stdout.matchAll(/-d '(\{.*\})'/g)].map(([, text]) => JSON.parse(text!) as object);
+    expect(bodies[1]).toMatchObject({ type: 'ngc', endpointUrl: 'https://ngc.site.example/mirror', bucket: 'nim' });
+  });
+
+  test('gives a NIM its three ways: endpoints without a scheme, and what is missing for buckets in the host', async () => {
+    const text = async (more: object) => (await larder(['snippets', 'nim'], { env: { ...env, ...more } })).stdout;
+    const plain = await text({});
+    expect(plain).toMatch(/^NGC_API_ENDPOINT=ngc\.site\.example\/mirror$/m);
+    expect(plain).toMatch(/^NGC_API_SCHEME=https$/m);
+    expect(plain).toMatch(/^NIM_REPOSITORY_OVERRIDE=s3:\/\/nim\/$/m);
+    expect(plain).toMatch(/^larder nim export /m);
+    expect(plain).toContain('set s3.domains: [s3.site.example]');
+    expect(await text({ LARDER_S3_DOMAINS: 's3.site.example' })).toContain('asks at https://nim.s3.site.example:');
+    const own = await text({ LARDER_NGC_PUBLIC_URL: '', LARDER_S3_PUBLIC_URL: '', LARDER_S3_TLS_PORT: '9443' });
+    expect(own).toMatch(/^NGC_API_SCHEME=http$/m);
+    expect(own).toMatch(/^AWS_ENDPOINT_URL=https:\/\/.+:9443$/m);
   });
 
   test('gives KServe objects that are YAML and carry the address to the initializer', async () => {

@@ -27,7 +27,7 @@ beforeAll(async () => {
   ])
     expect((await open.ask(path)).status).toBe(200);
   await open.larder.settled();
-  closed = await startSite({ org: 'acme' }, { suite: { access: { anonymousRead: false } } });
+  closed = await startSite({ org: 'acme', team: 'lab' }, { suite: { access: { anonymousRead: false } } });
 });
 afterAll(async () => {
   await open?.close();
@@ -156,6 +156,8 @@ describe('what there is for somebody', () => {
     const key = await closed.key();
     const { user } = await closed.json<{ user: object }>('/v2/users/me?org-name=acme', bearer(key));
     expect(user).toMatchObject({ name: 'reader', roles: [{ org: { name: 'acme' }, orgRoles: ['REGISTRY_READ'] }] });
+    const { teams } = await closed.json<{ teams: object[] }>('/v2/org/acme/teams', bearer(key));
+    expect(teams).toMatchObject([{ name: 'lab' }]);
     expect(await open.json('/v2/products')).toMatchObject({ products: [] });
     expect(await open.json('/v2/roles?show-hidden=true')).toMatchObject({ roles: [] });
     expect((await open.ask('/v2/ping', { method: 'HEAD' })).status).toBe(200);
@@ -173,14 +175,16 @@ test('a mirror with a key asks which orgs and teams it opens, unless the org is 
   try {
     site.ngc.add({ id: 'wide/far/away', version: '1', files: { a: 'a' } });
     const names = (await site.json<{ organizations: { name: string }[] }>('/v2/orgs')).organizations;
-    expect(names.map(({ name }) => name)).toEqual(['wide']);
+    expect(names.map(({ name }) => name)).toEqual(['nvidia', 'wide']);
     const { teams } = await site.json<{ teams: { name: string }[] }>('/v2/org/wide/teams');
     expect(teams.map(({ name }) => name)).toEqual(['far']);
     expect((await site.json<{ teams: object[] }>('/v2/org/secret/teams')).teams).toEqual([]);
     expect(site.ngc.count('secret')).toBe(0);
     for (const call of site.ngc.calls('/v2/org')) expect(call.headers.authorization).toBe('Bearer nvapi-site');
     await site.ngc.goDark();
-    expect((await site.json<{ organizations: object[] }>('/v2/orgs')).organizations).toEqual([]);
+    expect((await site.json<{ organizations: object[] }>('/v2/orgs')).organizations).toMatchObject([
+      { name: 'nvidia' },
+    ]);
   } finally {
     await site.close();
   }

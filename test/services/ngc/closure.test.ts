@@ -9,6 +9,7 @@ import { addVersion } from '../../../services/ngc/local-versions.ts';
 import type { BundleItem, Context, MissingEdge } from '../../../shared/service/service.ts';
 import { temporaryFolder } from '../../support/bundles.ts';
 import { larder } from '../../support/larder.ts';
+import { checksumsOf } from '../../support/nim-models.ts';
 import { type Site, startSite } from './support.ts';
 
 const FILES = { 'config.json': '{}', 'weights/a.pth': Buffer.alloc(200_000, 'a'), 'weights/b.onnx': 'b', empty: '' };
@@ -98,7 +99,7 @@ describe('an item', () => {
     expect(site.ngc.count('acme')).toBe(0);
   });
 
-  test.each(['nvidia/tao/ocrnet', 'ocrnet:1', 'a/b/c/d:1', 'nvidia/../ocrnet:1', 'nvidia/tao/ocrnet:', 'a b/c:1'])(
+  test.each(['ocrnet', 'ocrnet:1', 'a/b/c/d:1', 'nvidia/../ocrnet:1', 'nvidia/tao/ocrnet:', 'a b/c:1'])(
     '"%s" is none, and the manifest is told so',
     (text) => {
       for (const type of ['ngc', 'ngc-resource'] as const) {
@@ -107,6 +108,30 @@ describe('an item', () => {
       }
     },
   );
+
+  test('that names no version is the latest', async () => {
+    for (const text of ['nvidia/tao/ocrnet', 'ngc://nvidia/tao/ocrnet']) {
+      const [one] = await closure({ ngc: text });
+      expect(one!.id).toMatch(/^ngc:nvidia\/tao\/ocrnet:./);
+      const { model } = await site.json<{ model: { latestVersionIdStr: string } }>('/v2/models/nvidia/tao/ocrnet');
+      expect(one!.details.version).toBe(model.latestVersionIdStr);
+    }
+  });
+
+  test('goes by its checksums where NGC shows nobody the list of its files', async () => {
+    const files = { 'config.json': '{}', 'w.bin': 'w' };
+    const sums = await checksumsOf(files);
+    site.ngc.add({ id: 'nim/meta/gated', version: '1', files: { ...files, 'checksums.blake3': sums } });
+    site.ngc.fail({ path: '/gated/versions/1/files?', status: 403, times: 1000 });
+    const [one] = await closure({ ngc: 'nim/meta/gated:1' });
+    expect(keysOf(one!).slice(2)).toEqual([
+      'version/models/nim/meta/gated:1',
+      'file/models/nim/meta/gated:1?checksums.blake3',
+      'file/models/nim/meta/gated:1?config.json',
+      'file/models/nim/meta/gated:1?w.bin',
+    ]);
+    expect(one!.refs.at(-1)!.promised!.others).toEqual({ blake3: expect.stringMatching(/^[0-9a-f]{64}$/) });
+  });
 
   test('that cannot be had says why', async () => {
     await expect(closure({ ngc: 'nvidia/tao/licensed:1' })).rejects.toThrow(/licence terms/);

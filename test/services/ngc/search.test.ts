@@ -2,11 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseTarget } from '../../../services/ngc/artifact.ts';
-import { artifactKey, fileKey, SUMMARY, type Summary, versionKey } from '../../../services/ngc/keys.ts';
+import { artifactKey, SUMMARY } from '../../../services/ngc/keys.ts';
 import { addVersion } from '../../../services/ngc/local-versions.ts';
-import { digestOf } from '../../../shared/model/digest.ts';
-import type { Entry } from '../../../shared/model/entry.ts';
-import { temporaryFolder } from '../../support/bundles.ts';
+import { keep, temporaryFolder } from '../../support/bundles.ts';
+import { manyNames, namesOf } from '../../support/ngc-names.ts';
 import { descriptionOf, type Site, startSite } from './support.ts';
 
 interface Answer {
@@ -24,29 +23,6 @@ const idsOf = ({ results }: Answer, type = 'MODEL') =>
   results
     .filter(({ groupValue }) => groupValue === type)
     .flatMap(({ resources }) => resources.map((one) => one.resourceId));
-
-/** The names of a model that is held: searches read no document. */
-function namesOf(target: string, summary: Partial<Summary> = {}, kind: 'models' | 'resources' = 'models'): Entry[] {
-  const of = parseTarget(kind, target);
-  const date = '2026-01-01T00:00:00.000Z';
-  const dates = { createdDate: date, updatedDate: date };
-  const whole = { displayName: of.artifact.name, description: '', ...dates, labels: [], isPublic: true };
-  const entry = {
-    digest: digestOf('{}'),
-    size: 2,
-    mediaType: 'application/json',
-    origin: 'https://api.ngc.nvidia.com/x',
-    storedAt: date,
-    checkedAt: date,
-    headers: {},
-  };
-  const headers = { [SUMMARY]: JSON.stringify({ ...whole, latestVersion: of.version, latestSize: 7, ...summary }) };
-  return [
-    { ...entry, headers, key: artifactKey(of.artifact) },
-    { ...entry, key: versionKey(of) },
-    { ...entry, key: fileKey(of, 'weights.pth') },
-  ];
-}
 
 describe('behind the gap', () => {
   let site: Site;
@@ -239,35 +215,40 @@ describe('behind the gap', () => {
   });
 });
 
-test('2,000 models are searched in less than 50 ms, and patterns that mean harm cost no more than time', async () => {
+test('what a bundle says of a model is not believed: it is found by its name', async () => {
   const site = await startSite({}, { mode: 'airgapped' });
   try {
     const catalog = site.larder.store.catalog('ngc');
-    const names = Array.from({ length: 2000 }, (_, index) =>
-      namesOf(`nvidia/team${index % 20}/model-${index}:v1`, {
-        description: `model number ${index} for this and that`,
-        labels: ['vision', `label${index % 7}`],
-      }),
-    );
-    await catalog.putMany(names.flat());
-    const q = { query: 'resourceId:nvidia/team7/*', pageSize: 100, orderBy: [{ field: 'score', value: 'ASC' }] };
-    const timed = async (wish: object) => {
-      const started = performance.now();
-      const answer = await search(site, 'catalog/resources/MODEL', wish);
-      return { ms: performance.now() - started, answer };
-    };
-    const first = await timed(q);
-    expect(first.answer.resultTotal).toBe(100);
-    const warm = [];
-    for (let index = 0; index < 5; index += 1) warm.push((await timed({ ...q, query: `this label${index}` })).ms);
+    const odd = ['{', 'null', '7', '{"labels":7,"displayName":{},"latestSize":"x"}'];
+    for (const [index, text] of odd.entries()) {
+      const [artifact, ...others] = namesOf(`acme/odd${index}:1`);
+      await catalog.putMany([{ ...artifact!, headers: { [SUMMARY]: text } }, ...others]);
+      // the document that is read in its place
+      await keep(site.larder.store, 'ngc', others[0]!.key, Buffer.from('{"model":{"displayName":"read"}}'));
+    }
+    const { results } = await search(site, 'catalog/resources/MODEL');
+    expect(results[0]!.resources.map(({ displayName }) => displayName)).toEqual(['read', 'read', 'odd2', 'odd3']);
+  } finally {
+    await site.close();
+  }
+});
+
+test('of 2,000 models the right ones are found, what is new with them, and patterns that mean harm end', async () => {
+  const site = await startSite({}, { mode: 'airgapped' });
+  try {
+    const catalog = site.larder.store.catalog('ngc');
+    await catalog.putMany(manyNames(2000));
+    const total = async (query: string) =>
+      (await search(site, 'catalog/resources/MODEL', { query, pageSize: 100 })).resultTotal;
+    expect(await total('resourceId:nvidia/team7/*')).toBe(100);
+    expect(await total('this label3')).toBe(286);
+    expect(await total('resourceId:*new')).toBe(0);
     await catalog.putMany(namesOf('nvidia/new:v1'));
     site.clock.now += 10_000;
-    const changed = await timed({ query: 'resourceId:*new', pageSize: 100 });
-    expect(changed.answer.resultTotal).toBe(1);
-    const hostile = await timed({ query: `resourceId:${'*a'.repeat(100)}*b`, pageSize: 100 });
-    expect(Math.min(...warm)).toBeLessThan(50);
-    expect(changed.ms).toBeLessThan(250);
-    expect(hostile.ms).toBeLessThan(500);
+    expect(await total('resourceId:*new')).toBe(1);
+    const started = performance.now();
+    expect(await total(`resourceId:${'*a'.repeat(100)}*b`)).toBe(0);
+    expect(performance.now() - started).toBeLessThan(10_000);
   } finally {
     await site.close();
   }

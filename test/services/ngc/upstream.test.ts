@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../../support/bundles.ts';
 import { type OriginServer, startOriginServer } from '../../support/origin-server.ts';
+import { makeCertificate } from '../../support/tls.ts';
 import { descriptionOf, type Site, startSite } from './support.ts';
 
 const BIG = randomBytes(300_000);
@@ -83,6 +84,19 @@ describe('who asks NGC', () => {
     first.ngc.fail({ path: '/secret', status: 401, times: 9 });
     first.clock.now += 10 * 86_400_000;
     expect((await first.ask(SECRET)).status).toBe(200);
+  });
+});
+
+describe('authorities of the site', () => {
+  test('are trusted where caFile names them: by the catalog, its tokens and its files', async () => {
+    const { path: folder, remove } = await temporaryFolder();
+    const tls = await makeCertificate(folder);
+    const { ask } = await start({ apiKey: 'b2xkZXI', caFile: join(folder, 'cert.pem') }, { tls });
+    expect((await ask(`${SECRET}/versions/v1/files/a.bin`)).bytes.equals(BIG)).toBe(true);
+    const untold = await startSite({ apiKey: 'b2xkZXI' }, { ngc: site!.ngc });
+    expect((await untold.ask(SECRET)).status).toBe(502);
+    await untold.close();
+    await remove();
   });
 });
 

@@ -10,6 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Entry, fromBuffer, type Options, type ZipFile } from 'yauzl';
 import { zipOf } from '../../../services/ngc/zip-body.ts';
 import { temporaryFolder } from '../../support/bundles.ts';
+import { checksumsOf } from '../../support/nim-models.ts';
 import { askRaw, descriptionOf, type Site, startSite } from './support.ts';
 
 const FILES = {
@@ -96,6 +97,15 @@ describe('an archive of a version', () => {
     expect(answer.status).toBe(412);
     expect(descriptionOf(answer)).toMatch(/licence terms/);
     expect((await site.ask('/v2/models/nvidia/tao/ocrnet/versions/none/zip')).status).toBe(404);
+  });
+
+  test('is had by the checksums where NGC shows nobody the list of its files', async () => {
+    const files = { 'config.json': '{}', 'w.bin': 'weights' };
+    const all = { ...files, 'checksums.blake3': await checksumsOf(files) };
+    site.ngc.add({ id: 'nim/meta/gated', version: '1', files: all });
+    site.ngc.fail({ path: '/gated/versions/1/files?', status: 403, times: 1000 });
+    const answer = await site.ask('/v2/models/nim/meta/gated/versions/1/zip');
+    expect(texts(await unzipped(answer.bytes))).toEqual(texts(all));
   });
 
   test('never looks whole when a file turns out to be another one', async () => {
