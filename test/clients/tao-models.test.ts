@@ -269,7 +269,7 @@ describe.each(CLIENTS)('what %s downloaded', (name) => {
         env: env(),
         cwd: home.path,
       });
-      expect(`${ran.code} ${ran.stderr}`).toBe('0 ');
+      expect(`${ran.code} ${ran.stderr}${ran.code === 0 ? '' : site.log().slice(-2000)}`).toBe('0 ');
       return ran.stdout;
     };
     const prefix = `${REGISTRY.slice(1)}/nvidia/tao/segformer/`;
