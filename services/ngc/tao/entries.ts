@@ -18,7 +18,7 @@ const entrySchema = z.looseObject({
   read_only: z.boolean().nullish(),
   created_on: text,
   last_modified: text,
-  sha256_digest: z.unknown(),
+  sha256_digest: z.unknown().optional(),
   base_experiment_metadata: z
     .looseObject({
       ...{ task: text, backbone_type: text, backbone_class: text, domain: text, license: text },

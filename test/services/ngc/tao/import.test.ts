@@ -105,6 +105,12 @@ describe('a download of TAO is imported', () => {
     ]);
   });
 
+  test('of entries that say no more than what they are', async () => {
+    const list = { [OCRNET]: { id: OCRNET, network_arch: 'ocrnet', ngc_path: 'nvidia/tao/ocrnet:trainable_v1.0' } };
+    await writeFiles(at('m'), { ...modelFiles(), 'ptm_metadatas.json': JSON.stringify(list) });
+    expect(await bring(at('m'))).toMatchObject({ entries: 1, versions: [{ files: 2 }] });
+  });
+
   test('with all networks of one version as its endpoints', async () => {
     const other = entry(SEGFORMER, { network_arch: 'character_recognition' });
     const list = JSON.stringify({ [OCRNET]: entry(OCRNET), [SEGFORMER]: other });
