@@ -34,6 +34,12 @@ export class HeldIndex {
     this.#kinds = { models: new KindIndex(place, 'models'), resources: new KindIndex(place, 'resources') };
   }
 
+  /** Reads what is held before somebody asks for it, who looks for changes all the same. An error is met by who asks. */
+  async prepare(): Promise<void> {
+    await this.#all().catch(() => undefined);
+    for (const kind of ARTIFACT_KINDS) this.#kinds[kind].expire();
+  }
+
   /** By id. */
   list(kind: ArtifactKind): Promise<readonly Listed[]> {
     return this.#kinds[kind].list(this.#place.catalog.generation());
@@ -87,6 +93,11 @@ class KindIndex {
       this.#reading = undefined;
     });
     return this.#reading;
+  }
+
+  /** The next who asks is not given what was read before. */
+  expire(): void {
+    this.#known = undefined;
   }
 
   async #readAll(generation: number): Promise<readonly Listed[]> {

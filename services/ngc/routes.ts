@@ -28,6 +28,8 @@ export function routes(context: Context<NgcConfig>): Router {
     base: (req) => clientBase(req, context.publicUrl),
   };
   const held = new HeldIndex(context);
+  const preparing = held.prepare();
+  context.atClose(() => preparing);
   const router = Router({ caseSensitive: true });
   router.use(withoutPrefix(context.publicUrl), ownKeysOnly);
   router.use(account(context, held));
