@@ -17,10 +17,10 @@ curl -X POST "$AIOLI_CONTROLLER/api/v1/registries" -H "Authorization: Bearer $TO
 # NIMs: a registry of type ngc. Its bucket is NGC's org and its access key the team; the key is one of Larder's
 aioli registry create larder-ngc --type ngc --bucket nim --access-key meta \\
   --endpoint-url ${site.ngc} \\
-  --secret-key "nvapi-$LARDER_NGC_TOKEN"   # larder token create mlis-ngc --read --service ngc
+  --secret-key "$LARDER_NGC_KEY"   # larder token create mlis-ngc --read --ngc
 curl -X POST "$AIOLI_CONTROLLER/api/v1/registries" -H "Authorization: Bearer $TOKEN" \\
   -H 'Content-Type: application/json' \\
-  -d '{"name":"larder-ngc","type":"ngc","endpointUrl":"${site.ngc}","bucket":"nim","accessKey":"meta","secretKey":"nvapi-<token>"}'
+  -d '{"name":"larder-ngc","type":"ngc","endpointUrl":"${site.ngc}","bucket":"nim","accessKey":"meta","secretKey":"nvapi-lrd_…"}'
 # The container asks for its model itself: give the packaged model one of the three environments of "larder snippets nim".
 # "aioli registry upload-nim" is not needed for the third: the bucket "nim" has these keys, at its root, where that cannot write.
 

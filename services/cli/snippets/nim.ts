@@ -20,7 +20,7 @@ docker run --gpus all --shm-size 16g -p 8000:8000 -v "$PWD/nim-cache:/opt/nim/.c
 NGC_API_ENDPOINT=${placeOf(site.ngc)}
 NGC_AUTH_ENDPOINT=${placeOf(site.ngc)}
 NGC_API_SCHEME=${isSecure(site.ngc) ? 'https' : 'http'}
-NGC_API_KEY=nvapi-<token>      # larder token create nim --read --service ngc; where reads are anonymous, nvapi-anything
+NGC_API_KEY=nvapi-lrd_…   # larder token create nim --read --ngc; where reads are anonymous, nvapi-anything
 ${authority(site.ngc)}
 # 3. S3: the bucket "nim" has every file under the key that a NIM asks for. And no NGC_API_KEY
 NIM_REPOSITORY_OVERRIDE=s3://nim/
