@@ -115,15 +115,15 @@ describe('files of NIM, by keys that hold escapes', () => {
   beforeAll(async () => {
     await mkdir(at('nim'));
     for (const name of NIM) await writeFile(at(`nim/${name}`), name);
-    await aws('s3', 'mb', 's3://nim');
-    await aws('s3', 'cp', '--recursive', 'nim/', 's3://nim/');
+    await aws('s3', 'mb', 's3://nim-own');
+    await aws('s3', 'cp', '--recursive', 'nim/', 's3://nim-own/');
   });
 
   test('come by "aws s3 cp" and are called what they are', async () => {
-    expect(await keysByBoto3('nim')).toEqual(inBytes(NIM));
-    await aws('s3', 'cp', '--recursive', 's3://nim/', 'nim-aws');
-    await rclone('copy', 'l:nim', 'nim-rclone');
-    await mc('mirror', 'l/nim', 'nim-mc');
+    expect(await keysByBoto3('nim-own')).toEqual(inBytes(NIM));
+    await aws('s3', 'cp', '--recursive', 's3://nim-own/', 'nim-aws');
+    await rclone('copy', 'l:nim-own', 'nim-rclone');
+    await mc('mirror', 'l/nim-own', 'nim-mc');
     for (const folder of ['nim-aws', 'nim-rclone', 'nim-mc']) expect(await filesIn(at(folder))).toEqual(FILES);
   });
 
@@ -147,18 +147,18 @@ found = []
 for version in ["s3", "s3v4"]:
     config = Config(signature_version=version, s3={"addressing_style": "virtual"})
     hosted = boto3.client("s3", endpoint_url="http://s3.localhost:${port}", config=config)
-    asked = {"Bucket": "nim", "Key": "${NIM[0]}"}
+    asked = {"Bucket": "nim-own", "Key": "${NIM[0]}"}
     address = hosted.generate_presigned_url("get_object", asked)
-    assert address.startswith("http://nim.s3.localhost:${port}/nim%252Fmeta"), address
+    assert address.startswith("http://nim-own.s3.localhost:${port}/nim%252Fmeta"), address
     found.append(urllib.request.urlopen(address).read().decode())
 found.append(hosted.get_object(**asked)["Body"].read().decode())
-print(json.dumps([found, [one["Key"] for one in hosted.list_objects(Bucket="nim")["Contents"]]]))
+print(json.dumps([found, [one["Key"] for one in hosted.list_objects(Bucket="nim-own")["Contents"]]]))
 `);
     expect(JSON.parse(read)).toEqual([[NIM[0], NIM[0], NIM[0]], inBytes(NIM)]);
   });
 
   test('are decoded once', async () => {
-    const status = async (path: string) => (await fetch(`${site.url}/nim/${path}`)).status;
+    const status = async (path: string) => (await fetch(`${site.url}/nim-own/${path}`)).status;
     expect(await status(encodeURIComponent(NIM[0]!))).toBe(200);
     expect(await status(NIM[0]!)).toBe(404);
     expect(await status(decodeURIComponent(NIM[0]!).split('?')[0]!)).toBe(404);
