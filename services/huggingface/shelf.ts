@@ -3,7 +3,7 @@ import { digestOf } from '../../shared/model/digest.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import type { Shelf, ShelfPlace } from '../../shared/service/shelf.ts';
 import type { Page } from '../../shared/storage/catalog-index.ts';
-import { compare } from '../../shared/storage/segments.ts';
+import { compare, touches } from '../../shared/storage/segments.ts';
 import { type Info, parseInfo } from './info.ts';
 import { fileKey, infoKey, repoKey, revKey, treeKey } from './refs.ts';
 import { isCommit, isRepoId, type Repo } from './repo.ts';
@@ -13,8 +13,6 @@ const MOST_INFO = 64 << 20;
 const MOST_TREE = 512 << 20;
 /** Segments of the longest names of revisions: `refs/pr/7`. */
 const MOST_SEGMENTS = 3;
-/** Comes behind every key that begins with what stands before it. */
-const LAST = '\u{10ffff}';
 const NOTHING = digestOf(Buffer.alloc(0));
 
 /** What a commit holds, and the document that says so. */
@@ -97,13 +95,6 @@ async function heldFile({ catalog }: ShelfPlace, file: TreeFile, { origin, store
   if (entry || file.size > 0) return entry;
   const nothing = { digest: NOTHING, size: 0, mediaType: 'application/octet-stream', headers: {} };
   return { key, ...nothing, origin, storedAt, checkedAt };
-}
-
-/** False for a beginning of keys none of which has the prefix and comes behind `after`. */
-function touches(beginning: string, prefix: string, after: string): boolean {
-  if (!beginning.startsWith(prefix) && !prefix.startsWith(beginning)) return false;
-  if (after === beginning + LAST) return false;
-  return after.startsWith(beginning) || compare(after, beginning) < 0;
 }
 
 /** In the order of the keys that begin with them: a slash comes behind a dash. */

@@ -80,7 +80,7 @@ export function pathOf(path: string): string {
 }
 
 /** Decodes once; throws `bad-request` for a broken escape. */
-function decoded(text: string): string {
+export function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {

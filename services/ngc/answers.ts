@@ -4,6 +4,7 @@ import { type SendOptions, sendBytes } from '../../shared/http/send.ts';
 import type { Served } from '../../shared/mirror/resource.ts';
 import { digestOf, hexOf } from '../../shared/model/digest.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
+import { encodeRfc3986 } from '../../shared/storage/sigv4.ts';
 
 /** What was taken off the front of a request's address: a prefix that clients have in theirs. */
 type Prefixed = Request & { ngcPrefix?: string };
@@ -71,11 +72,7 @@ export function clientBase(req: Prefixed, publicUrl: string | undefined): string
 /** RFC 6266, with the plain form for clients that know no other. */
 export function attachment(name: string): string {
   const plain = name.replace(/[^\x20-\x7e]|["\\]/g, '_');
-  const full = encodeURIComponent(name).replace(
-    /['()*]/g,
-    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
   return plain === name
     ? `attachment; filename="${plain}"`
-    : `attachment; filename="${plain}"; filename*=UTF-8''${full}`;
+    : `attachment; filename="${plain}"; filename*=UTF-8''${encodeRfc3986(name)}`;
 }

@@ -1,4 +1,5 @@
 import type { NextFunction, Request, Response } from 'express';
+import { secretOf as given } from '../../shared/http/access.ts';
 
 /** Keys of ours as NVIDIA's clients take them: `nvapi-` in front, so that they are said as they are (reference §2.2). */
 const PREFIX = 'nvapi-';
@@ -11,11 +12,7 @@ export function secretOf(key: string): string | undefined {
 
 /** The key that a request carries: Bearer, Basic (`$oauthtoken:key`), or ApiKey. */
 export function keyOf(authorization: string | undefined): string | undefined {
-  const [, scheme = '', value = ''] = /^\s*(\S+)\s+(\S+)\s*$/.exec(authorization ?? '') ?? [];
-  if (/^(bearer|apikey)$/i.test(scheme)) return value;
-  if (!/^basic$/i.test(scheme)) return undefined;
-  const pair = Buffer.from(value, 'base64').toString('utf8');
-  return pair.slice(pair.indexOf(':') + 1);
+  return given(authorization?.replace(/^\s*apikey\s/i, 'Bearer '));
 }
 
 /**

@@ -5,10 +5,8 @@ import type { NgcConfig } from './config.ts';
 import { Documents } from './documents.ts';
 import { chooseFiles, itemSchemas, itemTypeOf, readItem, type VersionItem } from './items.ts';
 import { filesKey, versionKey, WORDS } from './keys.ts';
+import { CHECKSUMS } from './nim/checksums.ts';
 import { isLocal } from './refs.ts';
-
-/** What NIM versions have beside their files, whether the list names it or not (reference §3). */
-const CHECKSUMS = 'checksums.blake3';
 
 /** How `ngc` items come to be names, and how a bundle of them is proven. */
 export function bundling(): Bundling<NgcConfig> {

@@ -25,3 +25,8 @@ export function matchesGlob(text: string, pattern: string): boolean {
   while (pattern[inPattern] === '*') inPattern += 1;
   return inPattern === pattern.length;
 }
+
+/** True when one of the patterns fits, in whatever case letters are. */
+export function matchesAny(text: string, patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => matchesGlob(text.toLowerCase(), pattern.toLowerCase()));
+}

@@ -1,8 +1,9 @@
 import type { Served } from '../../shared/mirror/resource.ts';
 import { isKind } from '../../shared/model/errors.ts';
 import type { Artifact } from './artifact.ts';
+import { hasFile } from './held-versions.ts';
 import { elementsOf, memberOf, withMember } from './json-slices.ts';
-import { fileKey, versionKey, WORDS } from './keys.ts';
+import { versionKey, WORDS } from './keys.ts';
 import { withElements } from './paged-lists.ts';
 import type { Rooms } from './routes.ts';
 
@@ -76,8 +77,7 @@ export class HeldLists {
     const held = new Set<string>();
     for (const key of await catalog.keys(prefix)) {
       const version = key.slice(prefix.length);
-      const files = await catalog.keys(fileKey({ artifact, version }, ''), { limit: 1 });
-      if (files.length > 0) held.add(version);
+      if (await hasFile(catalog, { artifact, version })) held.add(version);
     }
     return held;
   }

@@ -1,4 +1,5 @@
 import type { Context } from '../../shared/service/service.ts';
+import type { Catalog } from '../../shared/storage/catalog.ts';
 import { type Artifact, type ArtifactKind, type ArtifactVersion, idOf, isVersion } from './artifact.ts';
 import { fileKey } from './keys.ts';
 import { placeOf } from './refs.ts';
@@ -40,9 +41,13 @@ export class HeldVersionsOf {
   async #look(key: string): Promise<ArtifactVersion | undefined> {
     const { artifact, version } = placeOf(key) ?? {};
     if (!artifact || version === undefined || !isVersion(version)) return undefined;
-    const files = await this.#catalog.keys(fileKey({ artifact, version }, ''), { limit: 1 });
-    return files.length > 0 ? { artifact, version } : undefined;
+    return (await hasFile(this.#catalog, { artifact, version })) ? { artifact, version } : undefined;
   }
+}
+
+/** True when a file of it is here, at least one. */
+export async function hasFile(catalog: Pick<Catalog, 'keys'>, of: ArtifactVersion): Promise<boolean> {
+  return (await catalog.keys(fileKey(of, ''), { limit: 1 })).length > 0;
 }
 
 function byId(all: Iterable<ArtifactVersion>): Map<string, HeldVersions> {

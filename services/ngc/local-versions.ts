@@ -7,6 +7,7 @@ import { writeDocuments } from './local-documents.ts';
 import { type Json, type LocalStore, readHeld, stamped } from './local-store.ts';
 import { checksumsAmong } from './nim/checksums.ts';
 import { hashesOf } from './nim/file-hashes.ts';
+import { hexOf as hexOfBase64 } from './version-documents.ts';
 
 export { LOCAL, type LocalStore } from './local-store.ts';
 
@@ -90,7 +91,7 @@ export async function prepareVersion(
 
 /** The second half: it gives names. */
 export async function nameVersion(store: LocalStore, { version, files, isNgcs }: PreparedVersion): Promise<void> {
-  await nameFiles(store, version, files);
+  await nameFiles(store, fileKey(version, ''), files);
   if (!isNgcs) await writeDocuments(store, version, files);
 }
 
@@ -125,9 +126,7 @@ async function listedByNgc(store: LocalStore, version: ArtifactVersion): Promise
   const files = (held.json[WORDS[version.artifact.kind].files] ?? []) as Json[];
   return new Map(
     files.map(({ path, sizeInBytes, sha256_base64 }) => {
-      const sha256 =
-        typeof sha256_base64 === 'string' ? Buffer.from(sha256_base64, 'base64').toString('hex') : undefined;
-      return [String(path), { size: Number(sizeInBytes), sha256 }];
+      return [String(path), { size: Number(sizeInBytes), sha256: hexOfBase64(sha256_base64) }];
     }),
   );
 }
@@ -170,12 +169,13 @@ function notNgcs({ artifact, version }: ArtifactVersion, path: string, why: stri
   return new MirrorError('corrupt', 'file', `${label}: "${path}" is damaged or another one: ${why}. Nothing was added`);
 }
 
-async function nameFiles(store: LocalStore, version: ArtifactVersion, files: readonly AddedFile[]): Promise<void> {
+/** Gives bytes that are in the store their names. @param prefix what stands before their paths */
+export async function nameFiles(store: LocalStore, prefix: string, files: readonly AddedFile[]): Promise<void> {
   const lastModified = new Date(store.now()).toUTCString();
   const facts = { mediaType: 'application/octet-stream', headers: {}, lastModified };
   await store.catalog.putMany(
     files.map(({ path, digest, size, md5 }) =>
-      stamped(store, { key: fileKey(version, path), digest, size, etag: `"${md5}"`, ...facts }),
+      stamped(store, { key: prefix + path, digest, size, etag: `"${md5}"`, ...facts }),
     ),
   );
 }

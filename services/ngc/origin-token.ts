@@ -3,6 +3,7 @@ import type { Ref } from '../../shared/model/ref.ts';
 import type { OriginDescription } from '../../shared/upstream/origin.ts';
 import type { Upstream } from '../../shared/upstream/upstream.ts';
 import type { NgcConfig } from './config.ts';
+import { jsonOf, readBody } from './origin-documents.ts';
 import { AUTH_ORIGIN, ORIGIN } from './refs.ts';
 
 /** Bytes of the token server's answer. */
@@ -42,13 +43,13 @@ export function withToken(upstream: Upstream, { config, key, catalog, now = Date
   };
   async function withCurrent<T>(ref: Ref, ask: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (ref.origin !== ORIGIN) return ask();
-    const isOld = now() < until;
-    if (!isOld) await renew(signal);
+    const wasHeld = now() < until;
+    if (!wasHeld) await renew(signal);
     try {
       return await ask();
     } catch (error) {
       // a token may end before its time
-      if (!isOld || !isKind(error, 'upstream-denied') || error.originStatus !== 401) throw error;
+      if (!wasHeld || !isKind(error, 'upstream-denied') || error.originStatus !== 401) throw error;
       await renew(signal);
       return ask();
     }
@@ -78,28 +79,9 @@ async function askToken(
     freshness: { fresh: 0, stale: 0 },
   };
   const arrival = await upstream.fetch(ref, { signal });
-  const text = arrival.outcome === 'fresh' ? await textOf(arrival.body) : '';
-  const { token, expires_in: life } = parsed(text);
+  const text = arrival.outcome === 'fresh' ? await readBody(arrival.body, MOST_TOKEN, ref) : '{}';
+  const { token, expires_in: life } = jsonOf(text, ref) as { token?: unknown; expires_in?: unknown };
   if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token))
     throw new MirrorError('upstream-failed', 'key', `${authOrigin} answered with something that is no token`);
   return { token, life: typeof life === 'number' && life > 0 ? life : DEFAULT_LIFE };
-}
-
-async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > MOST_TOKEN) break;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
-}
-
-function parsed(text: string): { token?: unknown; expires_in?: unknown } {
-  try {
-    return (JSON.parse(text) ?? {}) as object;
-  } catch {
-    return {};
-  }
 }

@@ -1,5 +1,6 @@
 import { Router } from 'express';
 import type { Context } from '../../shared/service/service.ts';
+import { decoded } from './address.ts';
 import { sendDocument, sendJson, wireOf } from './answers.ts';
 import type { ArtifactKind } from './artifact.ts';
 import type { NgcConfig } from './config.ts';
@@ -35,7 +36,7 @@ export function search(context: Context<NgcConfig>, held: HeldIndex): Router {
     if (type === '') return next();
     const q = new URLSearchParams(query).get('q');
     const wish = parseQuery(q);
-    const scope = { at, org: decoded(org), team: decoded(team) };
+    const scope = { at, org: org && decoded(org), team: team && decoded(team) };
     context.log.info({ event: 'search', at, type, query: wish.query.slice(0, 500) }, 'search');
     const kind = KINDS[type];
     const asked = kind && (await askOrigin(questions, scope, type, wish, q));
@@ -51,10 +52,6 @@ const KINDS: Record<string, ArtifactKind | undefined> = {
   [WORDS.models.type]: 'models',
   [WORDS.resources.type]: 'resources',
 };
-
-function decoded(part: string | undefined): string | undefined {
-  return part === undefined ? undefined : decodeURIComponent(part);
-}
 
 function inScope(list: readonly Listed[], { org, team }: Scope): readonly Listed[] {
   const isWithin = ({ artifact }: Listed) => artifact.org === org && (team === undefined || artifact.team === team);

@@ -1,7 +1,7 @@
 import type { Entry } from '../../shared/model/entry.ts';
 import type { Shelf, ShelfPlace } from '../../shared/service/shelf.ts';
 import type { Page } from '../../shared/storage/catalog-index.ts';
-import { compare } from '../../shared/storage/segments.ts';
+import { compare, touches } from '../../shared/storage/segments.ts';
 import { ARTIFACT_KINDS, type ArtifactVersion, idOf, isFilePath, isVersion, parseId } from './artifact.ts';
 import { fileKey } from './keys.ts';
 
@@ -77,12 +77,6 @@ function* shelves(sorted: readonly Base[]): Generator<{ bases: Base[] }> {
     bases.push(one);
   }
   if (bases.length > 0) yield { bases };
-}
-
-/** False for a beginning of keys none of which has the prefix and comes behind `after`. */
-function touches(beginning: string, prefix: string, after: string): boolean {
-  if (!beginning.startsWith(prefix) && !prefix.startsWith(beginning)) return false;
-  return after.startsWith(beginning) || compare(after, beginning) < 0;
 }
 
 async function listOf(

@@ -8,10 +8,11 @@ import type { HttpOrigins } from '../../shared/upstream/http-upstream.ts';
 import type { OriginDescription } from '../../shared/upstream/origin.ts';
 import type { Upstream } from '../../shared/upstream/upstream.ts';
 import type { NgcConfig } from './config.ts';
+import { matchesAny } from './glob.ts';
 import { withDocuments } from './origin-documents.ts';
 import { withFiles } from './origin-files.ts';
 import { withToken } from './origin-token.ts';
-import { globRegExp, policyOf } from './policy.ts';
+import { policyOf } from './policy.ts';
 import { AUTH_ORIGIN, ORIGIN } from './refs.ts';
 
 /** How NGC is asked: with the site's key or as a guest, lists page by page, files wherever its addresses lead. */
@@ -30,12 +31,10 @@ export function ngcUpstream(config: NgcConfig, http: HttpOrigins): Upstream {
 
 function catalogOf(config: NgcConfig, shared: { ca: string[] }): OriginDescription {
   const { host, hostname } = new URL(config.origin);
-  const fileHosts = config.fileHosts.map(globRegExp);
   return {
     ...shared,
     name: ORIGIN,
-    hosts: (asked) =>
-      asked === host || asked.replace(/:\d+$/, '') === hostname || fileHosts.some((one) => one.test(asked)),
+    hosts: (asked) => asked === host || asked.replace(/:\d+$/, '') === hostname || matchesAny(asked, config.fileHosts),
     credentialHosts: [host],
     compressed: (ref) => !isFile(ref),
     facts: (answer, ref) => {

@@ -39,7 +39,11 @@ export function parseVersion(bytes: Buffer, words: { one: string; word: string; 
  * @param word `modelFiles` or `recipeFiles`
  * @param ref of the list, for the message
  */
-export function parseFileList(bytes: Buffer, word: string, ref: Ref): ReadonlyMap<string, VersionFile> {
+export function parseFileList(
+  bytes: Buffer,
+  word: string,
+  ref: Pick<Ref, 'subject' | 'label'>,
+): ReadonlyMap<string, VersionFile> {
   const document = JSON.parse(bytes.toString('utf8')) as Record<string, Fields[] | undefined>;
   const files = new Map<string, VersionFile>();
   for (const [index, file] of (document[word] ?? []).entries()) {
@@ -64,6 +68,6 @@ export function hexOf(base64: unknown): string | undefined {
 const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 const shown = (value: unknown) => (JSON.stringify(value) ?? 'nothing').slice(0, 200);
 
-function spoiled(ref: Ref, message: string): MirrorError {
+function spoiled(ref: Pick<Ref, 'subject' | 'label'>, message: string): MirrorError {
   return new MirrorError('upstream-failed', ref.subject, message);
 }

@@ -7,6 +7,7 @@ import { makeBucket } from './buckets.ts';
 import type { S3Config } from './config.ts';
 import { objectKey } from './keys.ts';
 import { stamped } from './objects.ts';
+import { etagOf } from './views.ts';
 
 /** An object that is to be: a key for bytes that are in the store. */
 export interface SiteObject {
@@ -60,7 +61,6 @@ export async function putSiteObjects(
 function entryOf({ now }: Pick<Context<S3Config>, 'now'>, bucket: string, object: SiteObject): Entry {
   const { key, digest, size, md5, mediaType = 'binary/octet-stream' } = object;
   checkKey(key);
-  // without an MD5 it must not look like one, and be the same wherever the same bytes are
-  const etag = md5 ? `"${md5}"` : `"${digest.slice('sha256:'.length).slice(0, 32)}-1"`;
+  const etag = md5 ? `"${md5}"` : etagOf(digest);
   return stamped(now(), { key: objectKey(bucket, key), digest, size, mediaType, etag, headers: {} });
 }

@@ -1,3 +1,4 @@
+import { type Digest, hexOf } from '../../shared/model/digest.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { OpenShelf } from '../../shared/service/shelf.ts';
@@ -53,10 +54,14 @@ function shelfView({ shelf, ...place }: OpenShelf): View {
   };
 }
 
-/** As an object: the ETag must not look like an MD5, and be the same wherever the same bytes are. */
+/** An ETag where no MD5 is known: it must not look like one, and be the same wherever the same bytes are. */
+export function etagOf(digest: Digest): string {
+  return `"${hexOf(digest).slice(0, 32)}-1"`;
+}
+
+/** As an object. */
 function shown(entry: Entry): Entry {
-  const etag = `"${entry.digest.slice('sha256:'.length).slice(0, 32)}-1"`;
-  return { ...entry, etag, headers: {}, lastModified: new Date(entry.storedAt).toUTCString() };
+  return { ...entry, etag: etagOf(entry.digest), headers: {}, lastModified: new Date(entry.storedAt).toUTCString() };
 }
 
 /** Throws `AccessDenied` for what would change a bucket that only shows what mirrors hold. */

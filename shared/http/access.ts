@@ -55,7 +55,7 @@ export class Access {
 }
 
 /** Clients put a token where they have room for it: Bearer, or Basic as the password, or as the user without one. */
-function secretOf(authorization: string | undefined): string | undefined {
+export function secretOf(authorization: string | undefined): string | undefined {
   const [scheme, value] = authorization?.trim().split(/\s+/, 2) ?? [];
   if (!scheme || value === undefined) return undefined;
   if (/^bearer$/i.test(scheme)) return value;

@@ -38,7 +38,7 @@ export class Grants {
     throw new MirrorError('forbidden', 'upload', `${why}; ask for a new one`);
   }
 
-  /** A secret of this store for a name: the same whenever it is asked for, and kept nowhere. 40 characters. */
+  /** A secret of this store for a name: the same whenever it is asked for, and written nowhere. 40 characters. */
   async secretFor(name: string): Promise<string> {
     const known = this.#secrets.get(name);
     if (known !== undefined) return known;

@@ -43,3 +43,13 @@ export function compare(one: string, other: string): number {
   if (one === other) return 0;
   return Buffer.compare(Buffer.from(one), Buffer.from(other));
 }
+
+/** Comes behind every key that begins with what stands before it. */
+export const LAST = '\u{10ffff}';
+
+/** False for a beginning of keys none of which has the prefix and comes behind `after`. */
+export function touches(beginning: string, prefix: string, after: string): boolean {
+  if (!beginning.startsWith(prefix) && !prefix.startsWith(beginning)) return false;
+  if (after === beginning + LAST) return false;
+  return after.startsWith(beginning) || compare(after, beginning) < 0;
+}

@@ -1,11 +1,10 @@
 import { labelOf } from '../../ngc/artifact.ts';
 import { type PtmEntry, readEntries } from '../../ngc/tao/entries.ts';
-import { METADATA_FILE } from '../../ngc/tao/keys.ts';
+import { METADATA_FILE, MOST_METADATA } from '../../ngc/tao/keys.ts';
 import { hubFolder, versionFolder } from '../../ngc/tao/tree.ts';
 import { type Finding, good, unknown, wrong } from './findings.ts';
 import type { S3Probe } from './s3-probe.ts';
 
-const MOST_METADATA = 64 << 20;
 /** What TAO's loader passes an entry over for (reference ngc.md §1.4). */
 const NEEDED = ['id', 'name', 'network_arch', 'ngc_path', 'actions', 'accepted_dataset_intents', 'dataset_type'];
 /** Files that TAO's jobs take for weights, in some networks (`handlers/infer_params.py`). */

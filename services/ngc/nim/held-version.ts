@@ -3,9 +3,7 @@ import { MirrorError } from '../../../shared/model/errors.ts';
 import type { BlobStore } from '../../../shared/storage/blob-store.ts';
 import type { Catalog } from '../../../shared/storage/catalog.ts';
 import { type ArtifactVersion, idOf, labelOf } from '../artifact.ts';
-import { configSchema } from '../config.ts';
 import { fileKey, filesKey, WORDS } from '../keys.ts';
-import { Refs } from '../refs.ts';
 import { parseFileList } from '../version-documents.ts';
 import { CHECKSUMS, type Checksums, heldChecksums } from './checksums.ts';
 
@@ -65,7 +63,7 @@ export async function heldVersion(store: NimStore, of: ArtifactVersion): Promise
 async function listedPaths({ catalog, blobs }: NimStore, of: ArtifactVersion): Promise<Set<string> | undefined> {
   const entry = await catalog.get(filesKey(of));
   if (!entry) return undefined;
-  const ref = new Refs(configSchema.parse({})).files(of);
+  const ref = { subject: 'version', label: `the files of ${labelOf(of.artifact, of.version)}` };
   const list = parseFileList(await blobs.read(entry.digest, MOST_LIST), WORDS[of.artifact.kind].files, ref);
   return new Set(list.keys());
 }

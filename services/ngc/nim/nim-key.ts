@@ -1,3 +1,4 @@
+import { encodeRfc3986 } from '../../../shared/storage/sigv4.ts';
 import { type ArtifactVersion, idOf, isFilePath, isVersion, parseId } from '../artifact.ts';
 
 /** A file as a NIM's manifest names it: `ngc://nim/meta/llama3-8b-instruct:hf?file=config.json`. */
@@ -10,17 +11,12 @@ export type NimFile = ArtifactVersion & { path: string };
  * of a version is `%2B`.
  */
 export function nimKey(of: ArtifactVersion, path: string): string {
-  return nimPrefix(of) + encoded(path);
+  return nimPrefix(of) + encodeRfc3986(path);
 }
 
 /** What the keys of all files of a version begin with. */
 export function nimPrefix({ artifact, version }: ArtifactVersion): string {
-  return encoded(`${idOf(artifact)}:${version}?file=`);
-}
-
-/** As Python's `quote(text, safe='')` and Rust's `urlencoding` have it. */
-export function encoded(text: string): string {
-  return encodeURIComponent(text).replace(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
+  return encodeRfc3986(`${idOf(artifact)}:${version}?file=`);
 }
 
 /**

@@ -1,15 +1,14 @@
 import type { Entry } from '../../../shared/model/entry.ts';
 import type { Shelf, ShelfPlace } from '../../../shared/service/shelf.ts';
 import type { Page } from '../../../shared/storage/catalog-index.ts';
-import { compare } from '../../../shared/storage/segments.ts';
+import { compare, LAST, touches } from '../../../shared/storage/segments.ts';
+import { encodeRfc3986 } from '../../../shared/storage/sigv4.ts';
 import type { ArtifactVersion } from '../artifact.ts';
 import { fileKey } from '../keys.ts';
 import { placeOf } from '../refs.ts';
-import { decodedBeginning, encoded, nimPrefix, parseNimKey } from './nim-key.ts';
+import { decodedBeginning, nimPrefix, parseNimKey } from './nim-key.ts';
 
 const FILES = 'file/models/';
-/** Comes behind every key that begins with what stands before it. */
-const LAST = '\u{10ffff}';
 
 /**
  * `nim`: the files of models that are held, under the keys of `NIM_REPOSITORY_OVERRIDE=s3://nim/`: at the root of the
@@ -62,13 +61,6 @@ async function versionsOf(
 async function filesOf({ catalog }: ShelfPlace, of: ArtifactVersion, beginning: string) {
   const base = fileKey(of, '');
   const paths = (await catalog.keys(base)).map((key) => key.slice(base.length));
-  const files = paths.map((path) => ({ key: beginning + encoded(path), path }));
+  const files = paths.map((path) => ({ key: beginning + encodeRfc3986(path), path }));
   return files.sort((one, other) => compare(one.key, other.key));
-}
-
-/** False for a beginning of keys none of which has the prefix and comes behind `after`. */
-function touches(beginning: string, prefix: string, after: string): boolean {
-  if (!beginning.startsWith(prefix) && !prefix.startsWith(beginning)) return false;
-  if (after === beginning + LAST) return false;
-  return after.startsWith(beginning) || compare(after, beginning) < 0;
 }

@@ -1,20 +1,24 @@
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { hexOf } from '../../../shared/model/digest.ts';
 import { MirrorError } from '../../../shared/model/errors.ts';
 import { checkUnchanged, readFolder } from '../folder.ts';
-import { type LocalStore, rewriteBytes, stamped } from '../local-store.ts';
-import { type LocalFile, nameVersion, type PreparedVersion, prepareVersion } from '../local-versions.ts';
+import type { LocalStore } from '../local-store.ts';
+import {
+  type AddedFile,
+  type LocalFile,
+  nameFiles,
+  nameVersion,
+  type PreparedVersion,
+  prepareVersion,
+} from '../local-versions.ts';
 import { type KeptFile, type ReadOptions, readArchive } from './archive.ts';
-import { mergeEntries, readEntries, wrongEntry } from './entries.ts';
-import { DATASETS, hubPrefix, METADATA, METADATA_FILE } from './keys.ts';
+import { readEntries, wrongEntry } from './entries.ts';
+import { keepEntries } from './kept-list.ts';
+import { DATASETS, hubPrefix, METADATA_FILE, MOST_METADATA } from './keys.ts';
 import { findRoots, type Plan, type PlannedFile, planImport, type Roots } from './plan.ts';
 import { versionFacts } from './version-facts.ts';
-
-/** Largest ptm_metadatas.json, bytes: specs of every model may stand in it. */
-const MOST_METADATA = 64 << 20;
 
 export interface ImportOptions extends ReadOptions {
   /** Leave entries out whose files are not there, instead of refusing all. */
@@ -60,12 +64,18 @@ export async function importTao(store: LocalStore, path: string, options: Import
       }),
     );
   for (const version of prepared) await nameVersion(store, version);
-  for (const { folder, files } of plan.hub) await nameFiles(store, hubPrefix(folder), files, kept);
-  await nameFiles(store, DATASETS, plan.datasets, kept);
-  await rewriteBytes(store, METADATA, async (before) => {
-    const bytes = mergeEntries(before, plan.entries);
-    return { bytes, headers: {}, etag: `"${createHash('md5').update(bytes).digest('hex')}"` };
-  });
+  for (const { folder, files } of plan.hub)
+    await nameFiles(
+      store,
+      hubPrefix(folder),
+      files.map((file) => addedFile(file, kept)),
+    );
+  await nameFiles(
+    store,
+    DATASETS,
+    plan.datasets.map((file) => addedFile(file, kept)),
+  );
+  await keepEntries(store, plan.entries);
   const all = [...plan.versions, ...plan.hub, { files: plan.datasets }].flatMap(({ files }) => files);
   return {
     entries: plan.entries.length,
@@ -137,21 +147,11 @@ function checkDigests(id: string, files: readonly PlannedFile[], kept: Kept): vo
   }
 }
 
-function localFile({ from, path }: PlannedFile, kept: Kept): LocalFile {
-  const { digest, md5, size } = kept.get(from)!;
-  return { path, size, kept: { digest, md5 } };
+function addedFile({ from, path }: PlannedFile, kept: Kept): AddedFile {
+  return { path, ...kept.get(from)! };
 }
 
-async function nameFiles(store: LocalStore, prefix: string, files: readonly PlannedFile[], kept: Kept): Promise<void> {
-  const facts = {
-    mediaType: 'application/octet-stream',
-    headers: {},
-    lastModified: new Date(store.now()).toUTCString(),
-  };
-  await store.catalog.putMany(
-    files.map(({ from, path }) => {
-      const { digest, size, md5 } = kept.get(from)!;
-      return stamped(store, { key: prefix + path, digest, size, etag: `"${md5}"`, ...facts });
-    }),
-  );
+function localFile(file: PlannedFile, kept: Kept): LocalFile {
+  const { path, size, ...bytes } = addedFile(file, kept);
+  return { path, size, kept: bytes };
 }

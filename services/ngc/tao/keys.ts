@@ -11,3 +11,5 @@ export const DATASETS = 'tao/datasets/';
 
 /** What TAO calls its list of models. */
 export const METADATA_FILE = 'ptm_metadatas.json';
+/** Largest one that is read, bytes: specs of every model may stand in it. */
+export const MOST_METADATA = 64 << 20;

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { MirrorError } from '../../../shared/model/errors.ts';
 import { type ArtifactVersion, idOf } from '../artifact.ts';
 import { fileKey } from '../keys.ts';
-import { type Json, type LocalStore, readHeld, rewriteBytes } from '../local-store.ts';
+import { type Json, type LocalStore, readHeld } from '../local-store.ts';
 import { placeOf } from '../refs.ts';
-import { mergeEntries, readEntries } from './entries.ts';
-import { METADATA } from './keys.ts';
+import { readEntries } from './entries.ts';
+import { keepEntries } from './kept-list.ts';
 import type { NetworkConfigs } from './network-configs.ts';
 import { pathsOf } from './publication.ts';
 import { type Literal, readLiteral } from './python.ts';
@@ -58,11 +58,7 @@ export async function writeMetadata(store: LocalStore, configs?: NetworkConfigs)
 
 /** Keeps what was written as the list that is published, merged over the one that is there. */
 export async function keepMetadata(store: LocalStore, { bytes }: Written): Promise<void> {
-  const added = readEntries(bytes);
-  await rewriteBytes(store, METADATA, async (before) => {
-    const merged = mergeEntries(before, added);
-    return { bytes: merged, headers: {}, etag: `"${createHash('md5').update(merged).digest('hex')}"` };
-  });
+  await keepEntries(store, readEntries(bytes));
 }
 
 /** RFC 9562 §5.5 in the namespace of zeros, as TAO has it. */

@@ -8,7 +8,7 @@ import { fileKey, filesKey, WORDS } from '../keys.ts';
 import { type Json, type LocalStore, readHeld } from '../local-store.ts';
 import { isLocal } from '../refs.ts';
 import { mergeEntries, type PtmEntry, readEntries } from './entries.ts';
-import { DATASETS, hubPrefix, METADATA, METADATA_FILE } from './keys.ts';
+import { DATASETS, hubPrefix, METADATA, METADATA_FILE, MOST_METADATA } from './keys.ts';
 import { hubFolder, hubName, versionFolder } from './tree.ts';
 
 /** An object of the bucket that TAO works with: bytes that are held, under the key where it looks for them. */
@@ -36,7 +36,6 @@ export interface Publication {
   objects: AsyncIterable<PublishedObject>;
 }
 
-const MOST_METADATA = 64 << 20;
 const PAGE = 1000;
 
 /**
