@@ -19,14 +19,15 @@ const GUEST_FILES = new RegExp(`^/v2/${KINDS}/([^/]+)(?:/([^/]+))?/([^/]+)(/[^/]
 
 /**
  * Reads a path as it came on the wire: doubled slashes and one at the end mean nothing, `+` is a plus, and each part is
- * decoded once. Undefined: it is none of the catalog's. Throws `bad-request` for names, versions and paths that are none.
+ * decoded once. Undefined: it is none of the catalog's. Throws `bad-request` for names, versions and paths that are none,
+ * `URIError` for a broken escape (which errors are rendered as one).
  */
 export function parseAddress(rawPath: string): Asked | undefined {
   const path = rawPath.replace(/\/{2,}/g, '/').replace(/(.)\/$/, '$1');
   const split = splitScoped(path) ?? splitGuest(path);
   if (!split) return undefined;
   const { kind, org, team, name, rest } = split;
-  const id = [org, team, name].filter((part) => part !== undefined).map(decoded);
+  const id = [org, team, name].filter((part) => part !== undefined).map((part) => decodeURIComponent(part));
   const artifact = id.some((part) => part.includes('/')) ? undefined : parseId(kind, id.join('/'));
   if (!artifact) throw badName('model', `"${id.join('/').slice(0, 200)}" is no name of a model or a resource`);
   return parseRest(artifact, rest);
@@ -58,7 +59,7 @@ function parseRest(artifact: Artifact, rest: string): Asked | undefined {
   const [, raw, verb = '', tail] = /^\/versions\/([^/]+)(?:\/(files|zip|signature)(?:\/(.*))?)?$/s.exec(rest) ?? [];
   if (raw !== undefined) {
     const of = { artifact, version: versionOf(raw) };
-    if (verb === 'files' && tail !== undefined) return { ...of, form: 'file', path: pathOf(decoded(tail)) };
+    if (verb === 'files' && tail !== undefined) return { ...of, form: 'file', path: pathOf(decodeURIComponent(tail)) };
     if (tail !== undefined) return undefined;
     return { ...of, form: verb === '' ? 'version' : (verb as 'files' | 'zip' | 'signature') };
   }
@@ -68,7 +69,7 @@ function parseRest(artifact: Artifact, rest: string): Asked | undefined {
 }
 
 function versionOf(raw: string): string {
-  const version = decoded(raw);
+  const version = decodeURIComponent(raw);
   if (!isVersion(version)) throw badName('version', `"${version.slice(0, 200)}" is no version`);
   return version;
 }
@@ -77,15 +78,6 @@ function versionOf(raw: string): string {
 export function pathOf(path: string): string {
   if (isFilePath(path)) return path;
   throw badName('file', 'a path in a version has no empty, "." or ".." parts, no "\\" and no control characters');
-}
-
-/** Decodes once; throws `bad-request` for a broken escape. */
-export function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw badName('address', 'the address has a broken %-escape');
-  }
 }
 
 function badName(subject: string, message: string): MirrorError {

@@ -3,7 +3,6 @@ import { baseUrl } from '../../shared/http/base-url.ts';
 import { type SendOptions, sendBytes } from '../../shared/http/send.ts';
 import type { Served } from '../../shared/mirror/resource.ts';
 import { digestOf, hexOf } from '../../shared/model/digest.ts';
-import { MirrorError } from '../../shared/model/errors.ts';
 import { encodeRfc3986 } from '../../shared/storage/sigv4.ts';
 
 /** What was taken off the front of a request's address: a prefix that clients have in theirs. */
@@ -32,17 +31,13 @@ export function wireOf({ url }: Pick<Request, 'url'>): { path: string; query: st
 }
 
 /**
- * The first value of a parameter, decoded once. Throws `bad-request` for a broken escape.
+ * The first value of a parameter, decoded once. Throws `URIError` for a broken escape.
  * @param plus what a `+` is, escaped: itself, or a space (`%20`) as forms have it
  */
 export function parameterOf(query: string, name: string, plus: '%2B' | '%20' = '%2B'): string | undefined {
   const found = query.split('&').find((pair) => pair === name || pair.startsWith(`${name}=`));
   if (found === undefined) return undefined;
-  try {
-    return decodeURIComponent(found.slice(name.length + 1).replaceAll('+', plus));
-  } catch {
-    throw new MirrorError('bad-request', 'address', 'the query has a broken %-escape');
-  }
+  return decodeURIComponent(found.slice(name.length + 1).replaceAll('+', plus));
 }
 
 /**

@@ -1,6 +1,5 @@
 import { Router } from 'express';
 import type { Context } from '../../shared/service/service.ts';
-import { decoded } from './address.ts';
 import { sendDocument, sendJson, wireOf } from './answers.ts';
 import type { ArtifactKind } from './artifact.ts';
 import type { NgcConfig } from './config.ts';
@@ -36,7 +35,7 @@ export function search(context: Context<NgcConfig>, held: HeldIndex): Router {
     if (type === '') return next();
     const q = new URLSearchParams(query).get('q');
     const wish = parseQuery(q);
-    const scope = { at, org: org && decoded(org), team: team && decoded(team) };
+    const scope = { at, org: org && decodeURIComponent(org), team: team && decodeURIComponent(team) };
     context.log.info({ event: 'search', at, type, query: wish.query.slice(0, 500) }, 'search');
     const kind = KINDS[type];
     const asked = kind && (await askOrigin(questions, scope, type, wish, q));

@@ -91,7 +91,7 @@ describe('addresses of the catalog', () => {
     ['/v2/models/nvidia/../ocrnet', /no name/],
     ['/v2/models/nvidia/tao%2Fx/ocrnet', /no name/],
     ['/v2/org/a%2Fb/models/x', /no name/],
-    ['/v2/models/nvidia/tao/%zz', /broken/],
+    ['/v2/models/nvidia/tao/%zz', /malformed/],
   ])('%s is refused', (path, words) => {
     expect(() => parseAddress(path)).toThrow(words);
   });

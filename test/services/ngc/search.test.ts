@@ -206,6 +206,14 @@ describe('behind the gap', () => {
     },
   );
 
+  test.each(['org/%zz', 'org/nvidia/team/%E0%A4'])(
+    'the broken escape in %s is the mistake of who asks',
+    async (scope) => {
+      const answer = await site.ask(`/v2/search/${scope}/resources/MODEL`);
+      expect([answer.status, descriptionOf(answer)]).toEqual([400, expect.stringMatching(/broken %-escape/)]);
+    },
+  );
+
   test('a trailing slash, doubled ones and HEAD are taken', async () => {
     for (const path of ['/v2/search/catalog/resources/MODEL/', '//v2/search//catalog/resources/MODEL'])
       expect([path, (await site.ask(path)).status]).toEqual([path, 200]);
