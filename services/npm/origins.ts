@@ -107,7 +107,10 @@ function byDefault({ scope, ca, ...registry }: NpmRegistry): Origin {
 
 /** The same on every machine, whatever else its npm is configured with: bundles carry it in their names. */
 function nameOfScope(scope: string): string {
-  return `scope-${scope.slice(1).toLowerCase().replace(/[^a-z0-9-]/g, '-')}`.slice(0, 32);
+  return `scope-${scope
+    .slice(1)
+    .toLowerCase()
+    .replace(/[^a-z0-9-]/g, '-')}`.slice(0, 32);
 }
 
 function ready(config: OriginConfig): Origin {

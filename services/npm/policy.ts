@@ -40,7 +40,11 @@ export class Policy {
   /** Throws `forbidden` for a version that nobody gets. */
   checkVersion(name: string, version: string): void {
     if (!this.blocks(name)?.(version)) return;
-    throw new MirrorError('forbidden', 'package', `${name}@${version} is not allowed here (npm.block says what is not)`);
+    throw new MirrorError(
+      'forbidden',
+      'package',
+      `${name}@${version} is not allowed here (npm.block says what is not)`,
+    );
   }
 
   /** True for a name that never goes upstream. */
