@@ -118,7 +118,7 @@ function literalEnd(bytes: Buffer, from: number): number {
     const byte = bytes[at]!;
     if (byte === COMMA || byte === CLOSE_OBJECT || byte === CLOSE_ARRAY || byte <= 0x20) break;
   }
-  if (!LITERAL.test(bytes.latin1Slice(from, at))) throw noJson(from);
+  if (!LITERAL.test(bytes.toString('latin1', from, at))) throw noJson(from);
   return at;
 }
 
