@@ -91,7 +91,7 @@ function recordText(record: VersionRecord): string {
 }
 
 /** Fields that installers read ("corgi" of npm's package-metadata document). */
-const INSTALL_FIELDS = [
+export const INSTALL_FIELDS: readonly string[] = [
   ...['name', 'version', 'dist', 'deprecated', 'dependencies', 'optionalDependencies', 'devDependencies'],
   ...['bundleDependencies', 'bundledDependencies', 'peerDependencies', 'peerDependenciesMeta', 'acceptDependencies'],
   ...['bin', 'directories', 'engines', 'cpu', 'os', 'libc', 'funding', 'hasInstallScript', '_hasShrinkwrap'],
