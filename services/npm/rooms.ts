@@ -1,21 +1,26 @@
-import type { Request, RequestHandler } from 'express';
-import type { Identity } from '../../shared/http/tokens.ts';
 import type { Context } from '../../shared/service/service.ts';
-import type { NpmConfig, OriginConfig } from './config.ts';
-import type { Packument, VersionRecord } from './packument.ts';
+import { NpmAccess } from './access.ts';
+import type { NpmConfig } from './config.ts';
+import { LocalPackages } from './local-packages.ts';
+import type { Origins } from './origins.ts';
+import { Packages } from './packages.ts';
+import { Policy } from './policy.ts';
 
-export interface Origin extends OriginConfig {}
+/** What handlers stand on. */
 export interface Rooms {
   context: Context<NpmConfig>;
-  origins: { list(): Promise<Origin[]>; forName(name: string): Promise<Origin[]> };
-  policy: { isPrivate(name: string): boolean; check(name: string): void };
-  packages: { record(name: string, version: string): Promise<{ origin: string; record: VersionRecord }> };
-  locals: {
-    read(name: string): Promise<{ packument: Packument; stamp: string } | undefined>;
-    names(): Promise<string[]>;
-  };
-  access: {
-    require(action: 'read' | 'write'): RequestHandler;
-    identify(req: Request): Promise<(Identity & { user: string }) | undefined>;
-  };
+  origins: Origins;
+  policy: Policy;
+  packages: Packages;
+  locals: LocalPackages;
+  access: NpmAccess;
+}
+
+/** Furnishes what handlers and bundles stand on. */
+export function roomsOf(context: Context<NpmConfig>, origins: Origins): Rooms {
+  if (context.listing === 'held') origins.withoutAsking(context.catalog);
+  const policy = new Policy(context.config, context.now);
+  const locals = new LocalPackages(context);
+  const packages = new Packages(context, { origins, policy, locals });
+  return { context, origins, policy, packages, locals, access: new NpmAccess(context) };
 }
