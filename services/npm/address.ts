@@ -1,6 +1,6 @@
 import { MirrorError } from '../../shared/model/errors.ts';
-import { escaped } from './refs.ts';
 import { isPackageName, tarballName, versionInTarballName } from './package-name.ts';
+import { escaped } from './refs.ts';
 
 /** What an address of the read path asks for. */
 export type Asked =

@@ -74,7 +74,9 @@ function replaced(text: Buffer, { start, end }: Span, replacements: readonly Rep
   pieces.push(text.subarray(at, end));
 }
 
-const FIELDS = new Map(INSTALL_FIELDS.map((field) => [field, [`{"${field}":`, `,"${field}":`].map((s) => Buffer.from(s))]));
+const FIELDS = new Map(
+  INSTALL_FIELDS.map((field) => [field, [`{"${field}":`, `,"${field}":`].map((s) => Buffer.from(s))]),
+);
 const HAS_SCRIPT = Buffer.from(',"hasInstallScript":true');
 const CLOSE = Buffer.from('}');
 
