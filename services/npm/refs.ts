@@ -31,7 +31,7 @@ export const attestationsKey = (origin: string, name: string, version: string) =
 export const advisoriesKey = (origin: string, name: string) => `advisories/${origin}/${name}`;
 
 /** What an origin must be for its Refs. */
-interface Asked {
+export interface Asked {
   name: string;
   /** With a slash at its end. */
   url: string;
