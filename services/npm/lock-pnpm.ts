@@ -66,7 +66,7 @@ export function readPnpmLock(text: string, file: string): Lock {
 
 function documentsOf(text: string, file: string): Document[] {
   const documents = parseAllDocuments(text, { uniqueKeys: false });
-  if (!Array.isArray(documents)) throw wrongLock(file, 'it is empty');
+  if (documents.length === 0) throw wrongLock(file, 'it is empty');
   return documents.map((one) => {
     if (one.errors[0]) throw wrongLock(file, `it is not YAML: ${one.errors[0].message.split('\n')[0]}`);
     const parsed = schema.safeParse(one.toJS({ maxAliasCount: 100 }));

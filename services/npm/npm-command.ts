@@ -40,7 +40,8 @@ export async function runNpm(args: readonly string[], folder: string, site: NpmS
   const { program, workDir, signal } = site;
   const home = join(workDir, site.home);
   await mkdir(home, { recursive: true });
-  await writeFile(join(home, 'settings'), '');
+  // npm refuses one file in both places
+  for (const name of ['user', 'global']) await writeFile(join(home, name), '');
   try {
     await run(program, [...args, ...settingsOf(site, home)], {
       cwd: folder,
@@ -58,8 +59,8 @@ export async function runNpm(args: readonly string[], folder: string, site: NpmS
 
 function settingsOf({ url }: NpmSite, home: string): string[] {
   return [
-    ...['--registry', `${url}/`, '--cache', join(home, 'cache'), '--userconfig', join(home, 'settings')],
-    ...['--globalconfig', join(home, 'settings'), '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund'],
+    ...['--registry', `${url}/`, '--cache', join(home, 'cache'), '--userconfig', join(home, 'user')],
+    ...['--globalconfig', join(home, 'global'), '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund'],
     ...['--no-progress', '--no-update-notifier', '--loglevel', 'error', '--logs-max', '0', '--fetch-retries', '1'],
   ];
 }
