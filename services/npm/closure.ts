@@ -4,17 +4,17 @@ import type { BundleItem, Bundling, ClosureEnvironment, Context, ManifestItem } 
 import { sideBySide } from '../../shared/storage/side-by-side.ts';
 import { advisoriesRef } from './advisories.ts';
 import { attestationsRef } from './attestations.ts';
-import type { BundleRooms } from './bundle-rooms.ts';
 import type { NpmConfig } from './config.ts';
 import { itemOf, type NpmItem, npmItemSchema, targetsOf } from './items.ts';
 import { keysRef } from './keys.ts';
 import { joined, promisesOf } from './lock-integrity.ts';
 import { type ReadLock, readLock } from './locks.ts';
-import type { Packument, VersionRecord } from './packument.ts';
+import type { VersionRecord } from './packument.ts';
 import { prove } from './prove.ts';
 import { tarballRef } from './refs.ts';
 import { resolveSpecs } from './resolve.ts';
 import { keepResolved } from './resolved.ts';
+import type { Rooms } from './rooms.ts';
 import { platformsOf, runsOn, type Target } from './targets.ts';
 import { chosenBy, idOf, type Locked, LockedSet } from './wishes.ts';
 
@@ -22,7 +22,7 @@ import { chosenBy, idOf, type Locked, LockedSet } from './wishes.ts';
 const AT_ONCE = 12;
 
 /** How `npm` items come to be tarballs, and how a bundle of them is proven. */
-export function bundling(roomsFor: (context: Context<NpmConfig>) => BundleRooms): Bundling<NpmConfig> {
+export function bundling(roomsFor: (context: Context<NpmConfig>) => Rooms): Bundling<NpmConfig> {
   return {
     items: { npm: npmItemSchema },
     closure: (context, item, environment) => new Closure(context, roomsFor(context), item, environment).items(),
@@ -42,7 +42,7 @@ interface Taken {
 
 class Closure {
   readonly #context: Context<NpmConfig>;
-  readonly #rooms: BundleRooms;
+  readonly #rooms: Rooms;
   readonly #item: NpmItem;
   readonly #targets: Target[];
   readonly #environment: ClosureEnvironment;
@@ -53,7 +53,7 @@ class Closure {
   /** Packages and origins that have brought what they have but once. */
   readonly #told = new Set<string>();
 
-  constructor(context: Context<NpmConfig>, rooms: BundleRooms, item: ManifestItem, environment: ClosureEnvironment) {
+  constructor(context: Context<NpmConfig>, rooms: Rooms, item: ManifestItem, environment: ClosureEnvironment) {
     this.#context = context;
     this.#rooms = rooms;
     this.#item = itemOf(item);
@@ -165,8 +165,8 @@ class Closure {
     const refs: Ref[] = [];
     if (manifest.dist.attestations) refs.push(attestationsRef(origin, name, version));
     if (this.#isNew(`${originName} ${name}`)) {
-      const { packument } = await this.#rooms.packages.find(name);
-      refs.push(advisoriesRef(origin, name, versionsOf(packument)));
+      const { text } = await this.#rooms.packages.find(name);
+      refs.push(advisoriesRef(origin, name, [...text.versions.keys()]));
     }
     if (this.#isNew(originName)) refs.push(keysRef(origin));
     return refs;
@@ -177,10 +177,6 @@ class Closure {
     this.#told.add(what);
     return true;
   }
-}
-
-function versionsOf(packument: Packument): string[] {
-  return Object.keys(packument.versions);
 }
 
 /** As npm sees it: any of the three scripts, or a gyp file that it would build. */

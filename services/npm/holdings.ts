@@ -2,18 +2,18 @@ import { PromiseCheck } from '../../shared/model/digest.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import { isKind } from '../../shared/model/errors.ts';
 import type { Context } from '../../shared/service/service.ts';
-import type { BundleRooms } from './bundle-rooms.ts';
 import type { NpmConfig } from './config.ts';
 import { promisesOf } from './lock-integrity.ts';
 import { tarballRef } from './refs.ts';
+import type { Rooms } from './rooms.ts';
 import type { Locked } from './wishes.ts';
 
 /** What a bundle has of the versions that locks name. */
 export class Holdings {
   readonly #context: Pick<Context<NpmConfig>, 'mirror' | 'blobs'>;
-  readonly #packages: BundleRooms['packages'];
+  readonly #packages: Rooms['packages'];
 
-  constructor(context: Pick<Context<NpmConfig>, 'mirror' | 'blobs'>, packages: BundleRooms['packages']) {
+  constructor(context: Pick<Context<NpmConfig>, 'mirror' | 'blobs'>, packages: Rooms['packages']) {
     this.#context = context;
     this.#packages = packages;
   }

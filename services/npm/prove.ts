@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { isKind, type MirrorError } from '../../shared/model/errors.ts';
 import type { ClosureEnvironment, Context, ManifestItem, MissingEdge } from '../../shared/service/service.ts';
 import { sideBySide } from '../../shared/storage/side-by-side.ts';
-import type { BundleRooms } from './bundle-rooms.ts';
 import type { NpmConfig } from './config.ts';
 import { Holdings } from './holdings.ts';
 import { itemOf, type NpmItem, targetsOf } from './items.ts';
@@ -12,6 +11,7 @@ import { type ReadLock, readLock } from './locks.ts';
 import { type NpmSite, runNpm } from './npm-command.ts';
 import { resolveSpecs } from './resolve.ts';
 import { readResolved } from './resolved.ts';
+import type { Rooms } from './rooms.ts';
 import { runsOn, shownPlatforms, type Target } from './targets.ts';
 import { chosenBy, idOf, type Locked } from './wishes.ts';
 
@@ -24,14 +24,14 @@ const AT_ONCE = 16;
  */
 export async function* prove(
   context: Context<NpmConfig>,
-  rooms: BundleRooms,
+  { packages }: Rooms,
   item: ManifestItem,
   environment: ClosureEnvironment,
 ): AsyncGenerator<MissingEdge> {
   const npm = itemOf(item);
   const { url, workDir, signal } = environment;
   const site = { program: context.config.npm, url, workDir, home: 'npm-prove', signal };
-  const proof = new Proof(new Holdings(context, rooms.packages), npm, targetsOf(npm, item.defaults), environment, site);
+  const proof = new Proof(new Holdings(context, packages), npm, targetsOf(npm, item.defaults), environment, site);
   yield* proof.edges();
 }
 
