@@ -1,11 +1,13 @@
 import type { Ref } from '../../shared/model/ref.ts';
 import type { Context, Service } from '../../shared/service/service.ts';
 import { withAllowList } from '../../shared/upstream/allow-list.ts';
+import { bundling } from './closure.ts';
 import { configSchema, type NpmConfig } from './config.ts';
 import { renderError } from './errors.ts';
 import { Origins } from './origins.ts';
 import { Policy } from './policy.ts';
 import { nameInKey } from './refs.ts';
+import { roomsOf } from './rooms.ts';
 import { routes } from './routes.ts';
 import { packages } from './shelf.ts';
 import { npmUpstream } from './upstream.ts';
@@ -37,6 +39,7 @@ export const service: Service<NpmConfig> = {
   upstream: (config, http) => withAllowList(npmUpstream(originsFor(config), http), privateNames(config)),
   routes: (context: Context<NpmConfig>) => routes(context, originsFor(context.config)),
   renderError,
+  bundling: bundling((context) => roomsOf(context, originsFor(context.config))),
   shelves: [packages],
   clientHint: (url) => `npm install --registry ${url}/ <package>`,
 };
