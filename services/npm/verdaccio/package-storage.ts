@@ -100,7 +100,7 @@ export class PackageStorage {
     const version = versionInTarballName(this.#name, file);
     if (unit?.kind !== 'publish' || !unit.publication || version !== unit.publication.version) throw nothingToDo();
     if ((await this.#rooms.locals.record(this.#name, version)) !== undefined) throw exists(this.#name, version);
-    const more = ['sha1', 'sha512'].map((name) => ({ name }));
+    const more = ['sha1', 'sha512'].map((algorithm) => ({ name: algorithm, algorithm }));
     const kept = await this.#rooms.context.blobs.ingest(body, { subject: 'tarball', more });
     const sha512 = Buffer.from(kept.hashes.get('sha512')!, 'hex').toString('base64');
     const upload: Upload = { shasum: kept.hashes.get('sha1')!, sha512, digest: kept.digest, size: kept.size, version };
