@@ -39,6 +39,8 @@ function descriptionOf(origin: Origin): OriginDescription {
     credentialHosts: [host],
     ca: origin.ca,
     compressed: (ref) => !isTarball(ref),
+    // registries without an audit say so in all these words; that is no illness of theirs
+    refusal: ({ status }, ref) => (ref.posted && [405, 500, 501].includes(status) ? 'absent' : undefined),
     facts(answer, ref) {
       const { facts, promised } = httpFacts(answer);
       return { facts: { ...facts, mediaType: ref.ifHeld?.mediaType ?? facts.mediaType }, promised };
