@@ -39,7 +39,7 @@ function descriptionOf(origin: Origin): OriginDescription {
     credentialHosts: [host],
     ca: origin.ca,
     compressed: (ref) => !isTarball(ref),
-    // registries without an audit say so in all these words; that is no illness of theirs
+    // a registry without audits says so in many ways
     refusal: ({ status }, ref) => (ref.posted && [405, 500, 501].includes(status) ? 'absent' : undefined),
     facts(answer, ref) {
       const { facts, promised } = httpFacts(answer);
