@@ -8,6 +8,7 @@ import { packumentPage } from './packument-page.ts';
 import { registryRoutes } from './registry-routes.ts';
 import { type Rooms, roomsOf } from './rooms.ts';
 import { answerTarball } from './tarballs.ts';
+import { verdaccioHandler } from './verdaccio/handler.ts';
 import { answerVersion } from './version-page.ts';
 
 /**
@@ -24,6 +25,8 @@ export async function routes(context: Context<NpmConfig>, origins: Origins): Pro
   router.use(readPath(rooms));
   // /-/ping, /-/whoami, /-/v1/search, /-/npm/v1/security, /-/npm/v1/keys, /-/npm/v1/attestations
   router.use(registryRoutes(rooms));
+  // logins, all that writes, and the web interface
+  router.use(await verdaccioHandler(rooms));
   return router;
 }
 
