@@ -10,7 +10,8 @@ import type { NpmConfig } from './config.ts';
 const sessionKey = (id: string) => `session/${id}`;
 const HEADER = 'x-larder-session';
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-const SECRET = /^npm_lrd([a-z0-9]{12})_[0-9A-Za-z]{40}$/;
+/** Begins as Larder's own do, so that what keeps those out of logs keeps these out, too. */
+const SECRET = /^lrd_npm_([0-9a-f]{12})_[0-9A-Za-z]{40}$/;
 /** Of one token of Larder's: logins are not cleaned up by anybody but who made them. */
 const MOST = 1_000;
 
@@ -56,7 +57,7 @@ export class Sessions {
     if ((await this.list(wish.parent)).length >= MOST)
       throw new MirrorError('conflict', 'token', `there are ${MOST} tokens of this login; revoke some of them`);
     const id = randomBytes(6).toString('hex');
-    const secret = `npm_lrd${id}_${Array.from({ length: 40 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('')}`;
+    const secret = `lrd_npm_${id}_${Array.from({ length: 40 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('')}`;
     const created = new Date(now()).toISOString();
     const session: Session = { id, ...wish, sha256: sha256(secret), created };
     const nothing = Buffer.alloc(0);
@@ -88,7 +89,7 @@ export class Sessions {
 
   /** @param key its id, its secret, or enough of either to tell it from the others. Throws `not-found`. */
   async revoke(parent: string, key: string): Promise<void> {
-    const wanted = SECRET.exec(key)?.[1] ?? key.replace(/^npm_lrd/, '').replace(/_$/, '');
+    const wanted = SECRET.exec(key)?.[1] ?? key.replace(/^lrd_npm_/, '').replace(/_.*$/, '');
     const found = (await this.list(parent)).filter(({ id }) => wanted.length >= 6 && id.startsWith(wanted));
     if (found.length !== 1)
       throw new MirrorError('not-found', 'token', 'there is no such token; "npm token list" shows those there are');

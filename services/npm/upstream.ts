@@ -39,6 +39,8 @@ function descriptionOf(origin: Origin): OriginDescription {
     credentialHosts: [host],
     ca: origin.ca,
     compressed: (ref) => !isTarball(ref),
+    // a registry without audits says so in many ways
+    refusal: ({ status }, ref) => (ref.posted && [405, 500, 501].includes(status) ? 'absent' : undefined),
     facts(answer, ref) {
       const { facts, promised } = httpFacts(answer);
       return { facts: { ...facts, mediaType: ref.ifHeld?.mediaType ?? facts.mediaType }, promised };
