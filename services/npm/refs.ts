@@ -30,8 +30,16 @@ export const attestationsKey = (origin: string, name: string, version: string) =
   `attestations/${origin}/${name}@${version}`;
 export const advisoriesKey = (origin: string, name: string) => `advisories/${origin}/${name}`;
 
+/** The package that a name in the catalog is about; undefined for what is about none. */
+export function nameInKey(key: string): string | undefined {
+  const [kind, , first, second] = key.split('/');
+  if (!first || !['packument', 'tarball', 'attestations', 'advisories'].includes(kind!)) return undefined;
+  const name = first.startsWith('@') ? `${first}/${second}` : first;
+  return kind === 'attestations' ? name.slice(0, name.lastIndexOf('@')) : name;
+}
+
 /** What an origin must be for its Refs. */
-interface Asked {
+export interface Asked {
   name: string;
   /** With a slash at its end. */
   url: string;
@@ -91,7 +99,7 @@ function recordText(record: VersionRecord): string {
 }
 
 /** Fields that installers read ("corgi" of npm's package-metadata document). */
-const INSTALL_FIELDS = [
+export const INSTALL_FIELDS: readonly string[] = [
   ...['name', 'version', 'dist', 'deprecated', 'dependencies', 'optionalDependencies', 'devDependencies'],
   ...['bundleDependencies', 'bundledDependencies', 'peerDependencies', 'peerDependenciesMeta', 'acceptDependencies'],
   ...['bin', 'directories', 'engines', 'cpu', 'os', 'libc', 'funding', 'hasInstallScript', '_hasShrinkwrap'],

@@ -47,6 +47,7 @@ async function startBlock(env: NodeJS.ProcessEnv): Promise<string> {
     LARDER_PYPI_PORT: '0',
     LARDER_HUGGINGFACE_PORT: '0',
     LARDER_NGC_PORT: '0',
+    LARDER_NPM_PORT: '0',
     LARDER_OCI_PORT: '0',
     LARDER_S3_PORT: '0',
     ...env,

@@ -1,0 +1,66 @@
+import type { RequestListener } from 'node:http';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { runServer } from 'verdaccio';
+import type { Rooms } from '../rooms.ts';
+import { AuthPlugin } from './auth-plugin.ts';
+import { takeVerdaccioLog } from './logging.ts';
+import { StoragePlugin } from './storage-plugin.ts';
+import { units } from './unit.ts';
+
+const PLUGINS = join(import.meta.dirname, 'plugins');
+/** Of the login form: other bodies are read before Verdaccio has them. */
+const MOST_FORM = '64kb';
+
+/** The index of names that Verdaccio keeps in memory, one per process. */
+interface Indexer {
+  init(): Promise<void>;
+  query(text: string): Promise<{ hits: { id: string }[] }>;
+}
+
+/** Verdaccio, answering requests; it listens on nothing, asks nobody, and has no files. */
+export async function startVerdaccio(rooms: Rooms): Promise<{ answer: RequestListener; storage: StoragePlugin }> {
+  const { log, grants } = rooms.context;
+  takeVerdaccioLog(log);
+  takeSearches();
+  const storage = new StoragePlugin(rooms, await grants.secretFor('verdaccio'));
+  const auth = new AuthPlugin(rooms);
+  const server = await units.run({ kind: 'start', log }, () => runServer(settings(rooms, storage, auth) as never));
+  const [answer] = (server as { listeners(event: string): unknown[] }).listeners('request');
+  return { answer: answer as RequestListener, storage };
+}
+
+/** As an object: https://verdaccio.org/docs/configuration. It reads YAML with booleans that are none. */
+function settings({ context }: Rooms, storage: StoragePlugin, auth: AuthPlugin): object {
+  const { config, publicUrl, workDir } = context;
+  const file = join(workDir, 'verdaccio.yaml');
+  return {
+    self_path: file,
+    configPath: file,
+    storage: join(workDir, 'verdaccio'),
+    plugins: PLUGINS,
+    // functions, since Verdaccio copies all of this, and no copy of what they make would work
+    store: { larder: { make: () => storage } },
+    auth: { larder: { make: () => auth } },
+    middlewares: {},
+    uplinks: {},
+    packages: { '**': { access: '$all', publish: '$authenticated', unpublish: '$authenticated' } },
+    url_prefix: publicUrl === undefined ? '' : new URL(publicUrl).pathname,
+    max_body_size: MOST_FORM,
+    user_agent: false,
+    security: { api: { legacy: true }, web: { sign: { expiresIn: '12h' } } },
+    web: { enable: config.web, title: 'Larder', gravatar: false, sort_packages: 'asc', showUplinks: false },
+    log: { type: 'stdout', format: 'json', level: 'warn' },
+  };
+}
+
+/** Has searches of the web interface answered from the names of whichever service is asked. */
+function takeSearches(): void {
+  const resolved = createRequire(import.meta.resolve('verdaccio'))('@verdaccio/search-indexer');
+  const { SearchMemoryIndexer } = resolved as { SearchMemoryIndexer: Indexer };
+  SearchMemoryIndexer.init = async () => undefined;
+  SearchMemoryIndexer.query = async (text) => {
+    const names = (await units.getStore()?.find?.(text)) ?? [];
+    return { hits: names.map((id) => ({ id })) };
+  };
+}
