@@ -1,3 +1,4 @@
+import { compareBuild } from 'semver';
 import { MirrorError } from '../../shared/model/errors.ts';
 import type { Platforms } from './targets.ts';
 
@@ -59,7 +60,9 @@ export class LockedSet {
 
   /** In the order of their names. */
   list(): Locked[] {
-    return [...this.#byId].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, locked]) => locked);
+    return [...this.#byId.values()].sort(
+      (a, b) => Number(a.name > b.name) - Number(a.name < b.name) || compareBuild(a.version, b.version),
+    );
   }
 }
 
