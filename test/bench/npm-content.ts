@@ -52,10 +52,22 @@ function versionOf(name: string, version: string, dist: { shasum: string; integr
     repository: { type: 'git', url: `git+https://git.site.example/${name}/${name}.git` },
     bugs: { url: `https://git.site.example/${name}/${name}/issues` },
     homepage: `https://${name.replace('/', '.')}.site.example/`,
-    scripts: { test: 'mocha --reporter spec --bail test/', lint: 'eslint .', prepublish: 'npm run build && npm run lint' },
-    dependencies: Object.fromEntries(Array.from({ length: 28 }, (_, index) => [`dependency-${index}`, `~1.${index}.0`])),
+    scripts: {
+      test: 'mocha --reporter spec --bail test/',
+      lint: 'eslint .',
+      prepublish: 'npm run build && npm run lint',
+    },
+    dependencies: Object.fromEntries(
+      Array.from({ length: 28 }, (_, index) => [`dependency-${index}`, `~1.${index}.0`]),
+    ),
     devDependencies: Object.fromEntries(Array.from({ length: 14 }, (_, index) => [`tool-${index}`, `^2.${index}.1`])),
-    ...{ maintainers, _npmUser: maintainers[0], _nodeVersion: '24.1.0', _npmVersion: '11.6.0', _id: `${name}@${version}` },
+    ...{
+      maintainers,
+      _npmUser: maintainers[0],
+      _nodeVersion: '24.1.0',
+      _npmVersion: '11.6.0',
+      _id: `${name}@${version}`,
+    },
     ...{ _hasShrinkwrap: false, gitHead: dist.shasum },
     _npmOperationalInternal: { host: 's3://npm-registry-packages', tmp: `tmp/${name}_${version}_1746000000000_0.42` },
     dist: {
@@ -84,7 +96,10 @@ export async function madePackage(name: string, versions: readonly string[], byt
 }
 
 const timesOf = (made: MadePackage) => {
-  const versions = Object.keys(made.versions).map((version, day) => [version, new Date(1.5e12 + day * 1e9).toISOString()]);
+  const versions = Object.keys(made.versions).map((version, day) => [
+    version,
+    new Date(1.5e12 + day * 1e9).toISOString(),
+  ]);
   return { created: versions[0]![1]!, modified: versions.at(-1)![1]!, ...Object.fromEntries(versions) };
 };
 
@@ -108,7 +123,10 @@ export async function layForVerdaccio(storage: string, packages: readonly MadePa
   for (const made of packages) {
     const folder = join(storage, made.name);
     await mkdir(folder, { recursive: true });
-    const attachments = [...made.tarballs.keys()].map((file) => [file, { shasum: hashes(made.tarballs.get(file)!).shasum }]);
+    const attachments = [...made.tarballs.keys()].map((file) => [
+      file,
+      { shasum: hashes(made.tarballs.get(file)!).shasum },
+    ]);
     const document = {
       ...packumentOf(made, 'http://localhost:4873'),
       ...{ _rev: '1-0123456789abcdef', _uplinks: {}, _distfiles: {}, _attachments: Object.fromEntries(attachments) },
@@ -151,7 +169,10 @@ export async function writeProject(folder: string, packages: readonly MadePackag
   const locked = packages.map((made, index) => {
     const [name, version] = newest[index]!;
     const resolved = `${registry}/${name}/-/${name.split('/').at(-1)}-${version}.tgz`;
-    return [`node_modules/${name}`, { version, resolved, integrity: made.versions[version]!.dist.integrity, license: 'MIT' }];
+    return [
+      `node_modules/${name}`,
+      { version, resolved, integrity: made.versions[version]!.dist.integrity, license: 'MIT' },
+    ];
   });
   const lock = {
     ...{ name: 'site', version: '1.0.0', lockfileVersion: 3, requires: true },
@@ -160,5 +181,8 @@ export async function writeProject(folder: string, packages: readonly MadePackag
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'package.json'), JSON.stringify(manifest, null, 2));
   await writeFile(join(folder, 'package-lock.json'), JSON.stringify(lock, null, 2));
-  await writeFile(join(dirname(folder), '.npmrc'), `registry=${registry}/\naudit=false\nfund=false\nupdate-notifier=false\n`);
+  await writeFile(
+    join(dirname(folder), '.npmrc'),
+    `registry=${registry}/\naudit=false\nfund=false\nupdate-notifier=false\n`,
+  );
 }
