@@ -57,17 +57,21 @@ class Proof {
       resolved?.locks ?? (lockfile ? [await readLock(lockfile, this.#environment.baseDir, this.#item)] : []);
     const left = new Set(resolved?.left);
     const gaps: MissingEdge[] = [];
-    for (const lock of locks) gaps.push(...(await this.#gaps(lock, left)));
+    for (const lock of locks) gaps.push(...(await this.#gaps(this.#wanted(lock, left))));
     yield* gaps;
     if (gaps.length > 0) return;
     const again = packages ? await this.#resolveAgain() : { locks: [] };
     if (again.edge) yield again.edge;
-    for (const lock of resolved ? locks : [...locks, ...again.locks]) yield* this.#install(lock);
+    for (const lock of resolved ? locks : [...locks, ...again.locks])
+      yield* this.#install(lock, this.#wanted(lock, left).length);
   }
 
-  /** What the targets need of a lock and the bundle lacks. */
-  async #gaps(lock: ReadLock, left: ReadonlySet<string>): Promise<MissingEdge[]> {
-    const wanted = lock.packages.filter(chosenBy(this.#item)).filter((locked) => !left.has(idOf(locked)));
+  #wanted(lock: ReadLock, left: ReadonlySet<string>): Locked[] {
+    return lock.packages.filter(chosenBy(this.#item)).filter((locked) => !left.has(idOf(locked)));
+  }
+
+  /** What the targets need and the bundle lacks. */
+  async #gaps(wanted: readonly Locked[]): Promise<MissingEdge[]> {
     const found = await sideBySide(wanted, AT_ONCE, async (locked) => {
       this.#environment.signal.throwIfAborted();
       const targets = this.#targets.filter((target) => isFor(locked, target));
@@ -94,10 +98,10 @@ class Proof {
   }
 
   /** npm's own word on it, target by target; what one has brought is in the cache for the next. */
-  async *#install(lock: ReadLock): AsyncGenerator<MissingEdge> {
+  async *#install(lock: ReadLock, needed: number): AsyncGenerator<MissingEdge> {
     const { workDir, url, note } = this.#environment;
     const targets = this.#targets.map(({ name }) => name).join(', ');
-    const count = `${lock.file}: ${lock.packages.length} packages`;
+    const count = `${lock.file}: ${needed} packages`;
     if (lock.kind !== 'npm') return note(`${count} are held as it promises them, for ${targets}`);
     const folder = await mkdtemp(join(workDir, 'install-'));
     try {

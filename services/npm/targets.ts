@@ -27,6 +27,7 @@ const SYSTEMS = [
   'linux',
   'netbsd',
   'openbsd',
+  'openharmony',
   'sunos',
   'win32',
 ];
