@@ -99,7 +99,13 @@ class Closure {
 
   /** What fits no target is left out where nothing fails without it. */
   #isFor(locked: Locked, platforms = locked.platforms): boolean {
-    if (!platforms || !locked.optional || this.#targets.some((target) => runsOn(platforms, target))) return true;
+    if (
+      !platforms ||
+      !locked.optional ||
+      locked.everywhere ||
+      this.#targets.some((target) => runsOn(platforms, target))
+    )
+      return true;
     this.#left.add(idOf(locked));
     return false;
   }

@@ -34,6 +34,7 @@ export function readBerryLock(table: Record<string, unknown>, file: string, proj
   const nodes = new Map<string, Node>();
   for (const [key, one] of all) for (const id of idsOf(key)) nodes.set(id, edgesOf(one));
   const flags = flagsIn(nodes, rootsOf(nodes, all, projects));
+  const patched = patchedIn(all);
   const found = new LockedSet();
   const strangers: string[] = [];
   for (const [key, one] of all) {
@@ -46,10 +47,22 @@ export function readBerryLock(table: Record<string, unknown>, file: string, proj
       continue;
     }
     const platforms = platformsIn(one.conditions);
-    const locked = { name, version, integrity: [], ...(platforms ? { platforms } : {}), why: file };
+    const everywhere = patched.has(bare(one.resolution)) ? { everywhere: true as const } : {};
+    const locked = { name, version, integrity: [], ...(platforms ? { platforms } : {}), ...everywhere, why: file };
     for (const id of idsOf(key)) found.add({ ...locked, ...flags(id) });
   }
   return { file, kind: 'berry', packages: found.list(), strangers };
+}
+
+/** What yarn patches: it downloads that on every machine, fsevents on a Linux too. `<name>@patch:<resolution>#<patch>` */
+function patchedIn(all: readonly [string, Entry][]): Set<string> {
+  const sources = all.map(([, one]) => /@patch:([^#]+)#/.exec(one.resolution)?.[1]);
+  return new Set(sources.filter((source) => source !== undefined).map((source) => bare(decodeURIComponent(source))));
+}
+
+/** Without the address of an archive: `tool@npm:5.0.0::__archiveUrl=…`. */
+function bare(resolution: string): string {
+  return resolution.split('::')[0]!;
 }
 
 function idsOf(key: string): string[] {

@@ -57,7 +57,9 @@ export function readYarnLock(table: Record<string, unknown>, file: string, proje
       continue;
     }
     const promised = integrity ? [integrity] : shasum(resolved);
-    for (const id of idsOf(key)) found.add({ name, version, integrity: promised, ...flags(id), why: file });
+    // without a word on platforms in its lock, yarn 1 downloads them all to look
+    const locked = { name, version, integrity: promised, everywhere: true as const, why: file };
+    for (const id of idsOf(key)) found.add({ ...locked, ...flags(id) });
   }
   return { file, kind: 'yarn', packages: found.list(), strangers };
 }

@@ -10,6 +10,8 @@ export interface Locked {
   integrity: readonly string[];
   /** Where it runs, when the lock tells. */
   platforms?: Platforms;
+  /** Its client downloads it on every machine, wherever it runs. */
+  everywhere?: true;
   /** Only development needs it. */
   dev: boolean;
   /** Nothing fails without it. */
@@ -55,7 +57,12 @@ export class LockedSet {
     const known = this.#byId.get(id);
     if (!known) return void this.#byId.set(id, locked);
     const platforms = known.platforms ?? locked.platforms;
-    this.#byId.set(id, { ...known, ...joined(known, locked), ...(platforms ? { platforms } : {}) });
+    const everywhere = known.everywhere ?? locked.everywhere;
+    this.#byId.set(id, {
+      ...{ ...known, ...joined(known, locked) },
+      ...(platforms ? { platforms } : {}),
+      ...(everywhere ? { everywhere } : {}),
+    });
   }
 
   /** In the order of their names. */
