@@ -12,8 +12,8 @@ import { type NpmSite, runNpm } from './npm-command.ts';
 import { resolveSpecs } from './resolve.ts';
 import { readResolved } from './resolved.ts';
 import type { Rooms } from './rooms.ts';
-import { runsOn, shownPlatforms, type Target } from './targets.ts';
-import { chosenBy, idOf, type Locked } from './wishes.ts';
+import { isEverything, runsOn, shownPlatforms, type Target } from './targets.ts';
+import { chosenBy, idOf, isNeededOn, type Locked } from './wishes.ts';
 
 /** Packages that are looked up side by side. */
 const AT_ONCE = 16;
@@ -74,7 +74,7 @@ class Proof {
   async #gaps(wanted: readonly Locked[]): Promise<MissingEdge[]> {
     const found = await sideBySide(wanted, AT_ONCE, async (locked) => {
       this.#environment.signal.throwIfAborted();
-      const targets = this.#targets.filter((target) => isFor(locked, target));
+      const targets = this.#targets.filter((target) => isNeededOn(target, locked));
       if (targets.length === 0) return [];
       const problem = await this.#holdings.problem(locked);
       return targets.flatMap((target) => {
@@ -121,9 +121,9 @@ class Proof {
   }
 
   /** @returns npm's words when it fails */
-  async #ci(lock: ReadLock, folder: string, { os, cpu, libc }: Target): Promise<string | undefined> {
+  async #ci(lock: ReadLock, folder: string, target: Target): Promise<string | undefined> {
     const args = [
-      ...['ci', '--no-bin-links', '--os', os, '--cpu', cpu, ...(libc ? ['--libc', libc] : [])],
+      ...['ci', '--no-bin-links', ...flagsOf(target)],
       ...(this.#item.dev ? [] : ['--omit', 'dev']),
       ...(this.#item.optional ? [] : ['--omit', 'optional']),
       ...((await ignoresPeers(lock)) ? ['--legacy-peer-deps'] : []),
@@ -135,13 +135,15 @@ class Proof {
   }
 }
 
-/** What is optional is for the targets that can install it; all else is for all. */
-function isFor({ optional, platforms }: Locked, target: Target): boolean {
-  return !optional || !platforms || runsOn(platforms, target);
+/** As npm takes them; what is for all is installed as it would be here. */
+function flagsOf(target: Target): string[] {
+  const { os, cpu, libc } = target;
+  if (isEverything(target)) return [];
+  return ['--os', os, '--cpu', cpu, ...(libc ? ['--libc', libc] : [])];
 }
 
 /** Why a target cannot do with what is held. */
-function stuck({ platforms }: Locked, target: Target): string | undefined {
-  if (!platforms || runsOn(platforms, target)) return undefined;
+function stuck({ platforms, everywhere }: Locked, target: Target): string | undefined {
+  if (everywhere || !platforms || runsOn(platforms, target)) return undefined;
   return `it is for ${shownPlatforms(platforms)}, and nothing says that it is optional`;
 }

@@ -262,6 +262,7 @@ tool@^5.0.0:
     expect(ids(lock)).toEqual(['@s/b@2.0.1', 'a@1.0.0', 'native@3.0.0', 'real@4.0.0', 'tool@5.0.0']);
     expect(ids(lock, withoutDev)).not.toContain('tool@5.0.0');
     expect(ids(lock, withoutOptional)).not.toContain('native@3.0.0');
+    expect(lock.packages.every(({ everywhere }) => everywhere)).toBe(true);
     expect(lock).toMatchObject({
       kind: 'yarn',
       strangers: [
@@ -341,13 +342,13 @@ describe('yarn.lock of later yarns', () => {
 
 "other@npm:real@^4.0.0":
   version: 4.0.0
-  resolution: "real@npm:4.0.0"
+  resolution: "real@npm:4.0.0::__archiveUrl=https%3A%2F%2Fpackages.example%2Freal.tgz"
   languageName: node
   linkType: hard
 
 "tool@npm:^5.0.0":
   version: 5.0.0
-  resolution: "tool@npm:5.0.0::__archiveUrl=https%3A%2F%2Fpackages.example%2Ftool.tgz"
+  resolution: "tool@npm:5.0.0"
   conditions: os=darwin & !cpu=arm64
   languageName: node
   linkType: hard
@@ -364,6 +365,9 @@ describe('yarn.lock of later yarns', () => {
     expect(ids(lock)).toEqual(['@s/b@2.0.0', 'a@1.0.0', 'native@3.0.0', 'real@4.0.0', 'tool@5.0.0']);
     expect(lock).toMatchObject({ kind: 'berry', strangers: [] });
     expect(only(lock, 'tool').platforms).toEqual({ os: ['darwin'], cpu: ['!arm64'] });
+    // it is fetched all the same: yarn patches it on every platform; what has no conditions it fetches anyhow
+    const everywhere = lock.packages.filter((one) => one.everywhere).map(idOf);
+    expect(everywhere).toEqual(['@s/b@2.0.0', 'a@1.0.0', 'real@4.0.0', 'tool@5.0.0']);
     // what we cannot read is left to the packument
     expect(only(lock, 'native').platforms).toBeUndefined();
     expect(only(lock, 'a').integrity).toEqual([]);
