@@ -119,7 +119,7 @@ async function ownerOf({ context, origins, policy }: AuditRooms, name: string): 
     if (isKind(error, 'forbidden')) return undefined;
     throw error;
   }
-  const candidates = await origins.forName(name);
+  const candidates = (await origins.forName(name)).filter((origin) => policy.asks(origin, name));
   if (candidates.length < 2) return candidates[0];
   for (const origin of candidates) if (await context.catalog.get(packumentKey(origin.name, name))) return origin;
   return candidates[0];

@@ -26,18 +26,22 @@ export async function heldVersions(catalog: Catalog, origin: string, name: strin
 
 const records = new WeakMap<Entry, VersionRecord>();
 
-/** What was known of a version when its tarball came, kept with the tarball's name. Undefined when nothing was. */
+/**
+ * What was known of a version when its tarball came, kept with the tarball's name. Undefined when nothing was, or
+ * something of another version. The same object for the same entry.
+ */
 export function recordOf(entry: Entry): VersionRecord | undefined {
-  const known = records.get(entry) ?? readRecord(entry.headers[RECORD]);
+  const known = records.get(entry) ?? readRecord(entry);
   if (known) records.set(entry, known);
   return known;
 }
 
-function readRecord(text: string | undefined): VersionRecord | undefined {
+function readRecord({ key, headers }: Entry): VersionRecord | undefined {
   try {
-    const record = JSON.parse(text ?? '') as VersionRecord;
+    const record = JSON.parse(headers[RECORD] ?? '') as VersionRecord;
     const { name, version, dist } = record.manifest;
-    return typeof name === 'string' && isVersion(version) && typeof dist.tarball === 'string' ? record : undefined;
+    const isIts = isVersion(version) && key.endsWith(`/${name}/${version}`) && typeof dist.tarball === 'string';
+    return isIts ? record : undefined;
   } catch {
     return undefined;
   }

@@ -100,8 +100,10 @@ export function withImported(document: LocalDocument, imported: ReadonlyMap<stri
   }
   const times = Object.keys(joined.versions).map((version) => joined.time[version] ?? '');
   times.sort();
-  joined.time.created ??= times[0] ?? '';
-  joined.time.modified ??= times.at(-1) ?? '';
+  if (times.length > 0) {
+    joined.time.created ??= times[0]!;
+    joined.time.modified ??= times.at(-1)!;
+  }
   return joined;
 }
 

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Digest, digestOf, hexOf } from '../../shared/model/digest.ts';
+import { digestOf } from '../../shared/model/digest.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
 import type { Context } from '../../shared/service/service.ts';
@@ -16,6 +16,7 @@ import {
   withImported,
 } from './local-document.ts';
 import type { Packument, VersionRecord } from './packument.ts';
+import { endPublishing, type Publishing, whilePublishing } from './publishing.ts';
 import { localKey, PRIVATE, tarballKey } from './refs.ts';
 
 /** Largest document that is read whole, bytes. */
@@ -27,13 +28,6 @@ const LOOK = 1_000;
 const MOST_LOOKS = 5_000;
 /** How many versions a document has, beside its name: those that were taken back altogether are in no list. */
 const COUNT = 'x-larder-versions';
-
-/** Names of bytes that are being published: `publishing/<name>/<version>/<digest>`. */
-const PUBLISHING = 'publishing/';
-const publishingKey = (name: string, version: string, digest: Digest) =>
-  `${PUBLISHING}${name}/${version}/${hexOf(digest)}`;
-/** Milliseconds after which nobody is still at it. */
-const LONGEST_PUBLISH = 3_600_000;
 
 type Rooms = Pick<Context<NpmConfig>, 'catalog' | 'blobs' | 'now'>;
 
@@ -131,36 +125,14 @@ export class LocalPackages {
     });
   }
 
-  /**
-   * The same for a new version, whose bytes are in the store: they have a name until the tarball has its own, so that
-   * no clean-up takes them when we die between.
-   */
-  async publish(
-    name: string,
-    version: string,
-    { digest, size }: { digest: Digest; size: number },
-    make: (document: LocalDocument) => void,
-  ): Promise<LocalDocument> {
-    const { catalog, now } = this.#rooms;
-    const at = new Date(now()).toISOString();
-    const facts = { mediaType: 'application/octet-stream', headers: {}, origin: 'upload', storedAt: at, checkedAt: at };
-    const key = publishingKey(name, version, digest);
-    await catalog.put({ key, digest, size, ...facts });
-    try {
-      return await this.change(name, make);
-    } finally {
-      await catalog.delete(key);
-    }
+  /** The same for a new version, whose bytes are in the store. */
+  async publish(about: Publishing, make: (document: LocalDocument) => void): Promise<LocalDocument> {
+    return whilePublishing(this.#rooms, about, () => this.change(about.name, make));
   }
 
-  /** Ends what was being published by somebody who is no more: the document says whether it came to be. */
+  /** Ends what was being published by somebody who is no more. */
   async recover(): Promise<void> {
-    const { catalog, now } = this.#rooms;
-    for (const { key, storedAt } of await catalog.list(PUBLISHING)) {
-      const name = key.slice(PUBLISHING.length).split('/').slice(0, -2).join('/');
-      await this.#look(name);
-      if (now() - Date.parse(storedAt) > LONGEST_PUBLISH) await catalog.delete(key);
-    }
+    await endPublishing(this.#rooms, (name) => this.#look(name));
   }
 
   #markRemoved(before: LocalDocument, changed: LocalDocument): void {

@@ -67,7 +67,7 @@ export class OriginPackuments {
     const text = await readPackument(await this.#context.blobs.read(digest, MOST_PACKUMENT), name);
     const { dropped } = text;
     if (dropped.length > 0)
-      this.#context.log.warn(
+      this.#context.log.debug(
         {
           event: 'version-dropped',
           origin: origin.name,

@@ -1,3 +1,4 @@
+import type { Entry } from '../../shared/model/entry.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { NpmConfig } from './config.ts';
@@ -25,6 +26,8 @@ interface Parts {
 export interface FoundVersion {
   origin: string;
   record: VersionRecord;
+  /** Of its tarball, where that is held. */
+  entry?: Entry;
 }
 
 /**
@@ -157,7 +160,7 @@ export class Packages {
     const entry = await this.#context.catalog.get(tarballKey(origin, name, version));
     const record = entry && recordOf(entry);
     if (!record) return undefined;
-    return { origin, record: { ...record, manifest: { ...record.manifest, name, version } } };
+    return { origin, record, entry };
   }
 
   async #wanted(name: string, origins: readonly Origin[]): Promise<MirrorError> {

@@ -7,7 +7,8 @@ import type { Origins } from './origins.ts';
 import { packumentPage } from './packument-page.ts';
 import { registryRoutes } from './registry-routes.ts';
 import { type Rooms, roomsOf } from './rooms.ts';
-import { answerTarball } from './tarballs.ts';
+import { tarballHandler } from './tarballs.ts';
+import { verdaccioHandler } from './verdaccio/handler.ts';
 import { answerVersion } from './version-page.ts';
 
 /**
@@ -24,6 +25,8 @@ export async function routes(context: Context<NpmConfig>, origins: Origins): Pro
   router.use(readPath(rooms));
   // /-/ping, /-/whoami, /-/v1/search, /-/npm/v1/security, /-/npm/v1/keys, /-/npm/v1/attestations
   router.use(registryRoutes(rooms));
+  // logins, all that writes, and the web interface
+  router.use(await verdaccioHandler(rooms));
   return router;
 }
 
@@ -47,12 +50,13 @@ type Answer = (asked: Asked, req: Request, res: Response) => Promise<void>;
 
 function answers(rooms: Rooms): Answer {
   const packument = packumentPage(rooms);
+  const tarball = tarballHandler(rooms);
   return (asked, req, res) => {
     switch (asked.kind) {
       case 'packument':
         return packument(req, res, asked.name);
       case 'tarball':
-        return answerTarball(rooms, req, res, asked);
+        return tarball(req, res, asked);
       case 'version':
         return answerVersion(rooms, req, res, asked);
       case 'dist-tags':

@@ -26,7 +26,7 @@ interface Person {
 
 /** One line of a search's answer. */
 export interface Found {
-  package: { name: string; [more: string]: unknown };
+  package: { name: string; version?: string; date?: string; [more: string]: unknown };
   [more: string]: unknown;
 }
 

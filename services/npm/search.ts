@@ -2,16 +2,19 @@ import type { RequestHandler } from 'express';
 import { sendBytes } from '../../shared/http/send.ts';
 import { isKind } from '../../shared/model/errors.ts';
 import type { Ref } from '../../shared/model/ref.ts';
+import { sideBySide } from '../../shared/storage/side-by-side.ts';
 import { HeldPackages, type Listed } from './held-packages.ts';
 import type { Asked } from './refs.ts';
 import type { Rooms } from './rooms.ts';
 import { namesIn, relevance, type Wish, wishOf } from './search-query.ts';
-import { type Found, lineOf, type SearchAnswer } from './search-result.ts';
+import { type Found, lineOf, packageOf, type SearchAnswer } from './search-result.ts';
 
 const MOST_ANSWER = 16 << 20;
 const USUAL = ['upstream-failed', 'upstream-denied', 'not-held', 'not-found', 'too-large', 'unavailable'] as const;
 
-type SearchRooms = Pick<Rooms, 'context' | 'origins' | 'policy' | 'locals'>;
+type SearchRooms = Omit<Rooms, 'access'>;
+
+type Page = Pick<SearchAnswer, 'objects' | 'total'>;
 
 /**
  * `/-/v1/search`: what was published here first, then what the origins find at this moment; what is held, where none of
@@ -27,15 +30,32 @@ export function searchHandler(rooms: SearchRooms): RequestHandler {
     const asked = await askOrigins(rooms, wish, local.length, page.length);
     const answer = asked
       ? { objects: [...page, ...asked.objects].slice(0, wish.size), total: local.length + asked.total }
-      : heldAnswer([...local, ...matching(list, wish, false, rooms)], wish);
+      : await heldAnswer(rooms, [...local, ...matching(list, wish, false, rooms)], wish);
     const body = { ...answer, time: new Date(rooms.context.now()).toUTCString() } satisfies SearchAnswer;
     const facts = { mediaType: 'application/json', headers: {} };
     await sendBytes(req, res, Buffer.from(JSON.stringify(body)), facts, { cacheControl: 'no-cache' });
   };
 }
 
-function heldAnswer(lines: Found[], { from, size }: Wish): Pick<SearchAnswer, 'objects' | 'total'> {
-  return { objects: lines.slice(from, from + size), total: lines.length };
+async function heldAnswer(rooms: SearchRooms, lines: Found[], { from, size }: Wish): Promise<Page> {
+  const page = lines.slice(from, from + size);
+  if (rooms.context.listing === 'all') return { objects: page, total: lines.length };
+  const objects = (await sideBySide(page, 8, (line) => asOffered(rooms, line))).filter((line) => line !== undefined);
+  return { objects, total: lines.length - page.length + objects.length };
+}
+
+/** The line with the version that installers are told is the latest; undefined when they are offered none. */
+async function asOffered({ packages }: SearchRooms, line: Found): Promise<Found | undefined> {
+  try {
+    const found = await packages.find(line.package.name);
+    const { latest } = found.tags;
+    const manifest = latest === undefined ? undefined : found.manifest(latest);
+    if (!manifest || latest === line.package.version) return line;
+    return { ...line, package: { ...packageOf(manifest, found.text.times[latest!] ?? line.package.date) } };
+  } catch (error) {
+    if (isKind(error, 'not-found', 'not-held', 'forbidden')) return undefined;
+    throw error;
+  }
 }
 
 /** Lines for what answers the search, the best first. */
@@ -64,12 +84,7 @@ function isWanted({ policy }: SearchRooms, name: string): boolean {
  * @param local results from here, which stand before theirs
  * @param taken how many of the page those take
  */
-async function askOrigins(
-  rooms: SearchRooms,
-  wish: Wish,
-  local: number,
-  taken: number,
-): Promise<Pick<SearchAnswer, 'objects' | 'total'> | undefined> {
+async function askOrigins(rooms: SearchRooms, wish: Wish, local: number, taken: number): Promise<Page | undefined> {
   const { context, origins } = rooms;
   if (context.listing === 'held' || wish.text === '') return undefined;
   const own = new Set(await rooms.locals.names());
@@ -99,8 +114,9 @@ function isPrivate({ policy }: SearchRooms, word: string): boolean {
 
 /** Nobody could have what is not wanted here, and what another origin is asked for. */
 async function isOf(rooms: SearchRooms, origin: Asked, name: string): Promise<boolean> {
-  if (!isWanted(rooms, name) || rooms.policy.isPrivate(name)) return false;
-  return (await rooms.origins.forName(name)).some((one) => one.name === origin.name);
+  const { policy, origins } = rooms;
+  if (!isWanted(rooms, name) || policy.isPrivate(name)) return false;
+  return (await origins.forName(name)).some((one) => one.name === origin.name && policy.asks(one, name));
 }
 
 /** Undefined when it cannot be asked, or has no search. */

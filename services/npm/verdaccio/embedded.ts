@@ -1,22 +1,17 @@
 import type { RequestListener } from 'node:http';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { runServer } from 'verdaccio';
 import type { Rooms } from '../rooms.ts';
 import { AuthPlugin } from './auth-plugin.ts';
 import { takeVerdaccioLog } from './logging.ts';
+import { runServer, searchIndex } from './modules.ts';
 import { StoragePlugin } from './storage-plugin.ts';
 import { units } from './unit.ts';
 
+/** A file's whole name behind Verdaccio's prefix: it would look for `.js` itself. */
+const PLUGIN = 'larder.ts';
 const PLUGINS = join(import.meta.dirname, 'plugins');
 /** Of the login form: other bodies are read before Verdaccio has them. */
 const MOST_FORM = '64kb';
-
-/** The index of names that Verdaccio keeps in memory, one per process. */
-interface Indexer {
-  init(): Promise<void>;
-  query(text: string): Promise<{ hits: { id: string }[] }>;
-}
 
 /** Verdaccio, answering requests; it listens on nothing, asks nobody, and has no files. */
 export async function startVerdaccio(rooms: Rooms): Promise<{ answer: RequestListener; storage: StoragePlugin }> {
@@ -40,8 +35,8 @@ function settings({ context }: Rooms, storage: StoragePlugin, auth: AuthPlugin):
     storage: join(workDir, 'verdaccio'),
     plugins: PLUGINS,
     // functions, since Verdaccio copies all of this, and no copy of what they make would work
-    store: { larder: { make: () => storage } },
-    auth: { larder: { make: () => auth } },
+    store: { [PLUGIN]: { make: () => storage } },
+    auth: { [PLUGIN]: { make: () => auth } },
     middlewares: {},
     uplinks: {},
     packages: { '**': { access: '$all', publish: '$authenticated', unpublish: '$authenticated' } },
@@ -56,10 +51,8 @@ function settings({ context }: Rooms, storage: StoragePlugin, auth: AuthPlugin):
 
 /** Has searches of the web interface answered from the names of whichever service is asked. */
 function takeSearches(): void {
-  const resolved = createRequire(import.meta.resolve('verdaccio'))('@verdaccio/search-indexer');
-  const { SearchMemoryIndexer } = resolved as { SearchMemoryIndexer: Indexer };
-  SearchMemoryIndexer.init = async () => undefined;
-  SearchMemoryIndexer.query = async (text) => {
+  searchIndex.init = async () => undefined;
+  searchIndex.query = async (text) => {
     const names = (await units.getStore()?.find?.(text)) ?? [];
     return { hits: names.map((id) => ({ id })) };
   };

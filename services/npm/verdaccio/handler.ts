@@ -6,6 +6,7 @@ import type { NpmIdentity } from '../access.ts';
 import type { Rooms } from '../rooms.ts';
 import { startVerdaccio } from './embedded.ts';
 import * as logins from './logins.ts';
+import { answerLook, answerOwners, isOwners } from './owners.ts';
 import { isObject, readPublication } from './publication.ts';
 import { isWebAddress, type WriteRow, writeRowOf } from './rows.ts';
 import { type Unit, units } from './unit.ts';
@@ -23,12 +24,17 @@ export async function verdaccioHandler(rooms: Rooms): Promise<RequestHandler> {
   context.atClose(() => recovering);
   const router = Router({ caseSensitive: true, strict: true });
   loginRows(router, rooms);
-  const write = rooms.access.require('write');
-  router.use((req, _res, next) => {
+  const [read, write] = [rooms.access.require('read'), rooms.access.require('write')];
+  router.use((req, res, next) => {
     req.writes = writeRowOf(req.method, req.url);
-    next(req.writes ? undefined : 'router');
+    if (!req.writes) next('router');
+    else if (req.writes.kind === 'look') read(req, res, next);
+    else write(req, res, next);
   });
-  router.use(write, (req, res) => handOn(verdaccio, rooms, req as Request & { writes: WriteRow }, res));
+  router.use((req, res) => {
+    if (req.writes!.kind === 'look') return answerLook(rooms, req, res, req.writes!.name);
+    return handOn(verdaccio, rooms, req as Request & { writes: WriteRow }, res);
+  });
   const outer = Router({ caseSensitive: true, strict: true });
   outer.use(router, webHandler(verdaccio, rooms));
   return outer;
@@ -61,7 +67,7 @@ async function handOn(verdaccio: Embedded, rooms: Rooms, req: Request & { writes
   const body = req.method === 'DELETE' ? {} : await bodyOf(req, context.config.mostPublish);
   const unit: Unit = { kind: 'tags', log: context.log, identity, revision: writes.revision };
   if (writes.kind === 'document') {
-    if (isOwners(body)) return setOwners(rooms, req, res, body.maintainers);
+    if (isOwners(body)) return answerOwners(rooms, req, res, body.maintainers);
     Object.assign(unit, documentUnit(writes, body));
     // who deprecates sends all versions that were listed, and means none of the others
     if (unit.kind === 'deprecate') await addMissing(locals, writes.name, body as Record<string, unknown>);
@@ -95,27 +101,6 @@ async function addMissing(locals: Rooms['locals'], name: string, body: Record<st
   const known = (await locals.document(name))?.versions ?? {};
   const sent = body.versions as Record<string, unknown>;
   for (const version of Object.keys(known)) if (!Object.hasOwn(sent, version)) sent[version] = {};
-}
-
-function isOwners(body: unknown): body is { maintainers: object[] } {
-  return isObject(body) && Array.isArray(body.maintainers) && body.versions === undefined && body.users === undefined;
-}
-
-/** `npm owner` sends the list alone: Verdaccio would take it for a document in which no version is left. */
-async function setOwners(rooms: Rooms, req: Request & { writes: WriteRow }, res: Response, owners: object[]) {
-  const { name, revision } = req.writes;
-  const { _rev } = await rooms.locals.change(name, (document) => {
-    if (Object.keys(document.versions).length === 0)
-      throw new MirrorError('not-found', 'package', `there is no package "${name}" of this site's own`);
-    if (revision !== undefined && revision !== 'undefined' && revision !== document._rev)
-      throw new MirrorError('conflict', 'package', `"${name}" was changed meanwhile; run the command again`);
-    document.maintainers = owners.flatMap((owner) => {
-      const { name: user, email } = owner as { name?: unknown; email?: unknown };
-      return typeof user === 'string' ? [{ name: user, email: typeof email === 'string' ? email : '' }] : [];
-    });
-  });
-  rooms.context.log.info({ event: 'npm owners', package: name, by: req.identity?.name }, 'a package changed');
-  res.status(201).json({ ok: 'owners changed', rev: _rev });
 }
 
 /** `/`, `/-/web/…`, `/-/static/…`, and what the pages ask. Who logs in there has a token of Verdaccio's. */

@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module';
-import pino, { type Logger } from 'pino';
+import type { Logger } from 'pino';
+import { logStream, setUpLogger } from './modules.ts';
 import { units } from './unit.ts';
 
 /** Levels of pino from which on Verdaccio's words are an error of ours. */
@@ -20,12 +20,8 @@ let home: Logger | undefined;
  */
 export function takeVerdaccioLog(fallback: Logger): void {
   home = fallback;
-  // as Verdaccio finds it
-  const { setup } = createRequire(import.meta.resolve('verdaccio'))('@verdaccio/logger') as {
-    setup(options: object): Logger & Record<symbol, unknown>;
-  };
-  const logger = setup({ type: 'stdout', format: 'json', level: 'warn' });
-  logger[pino.symbols.streamSym] = { write };
+  const logger = setUpLogger({ type: 'stdout', format: 'json', level: 'warn' });
+  logger[logStream] = { write };
 }
 
 function write(text: string): void {

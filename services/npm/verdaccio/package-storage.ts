@@ -4,6 +4,7 @@ import type { LocalDocument } from '../local-document.ts';
 import { emptyDocument } from '../local-document.ts';
 import { versionInTarballName } from '../package-name.ts';
 import type { Rooms } from '../rooms.ts';
+import { checkThere, notOurs } from './owners.ts';
 import { applyPublication, checkUpload, exists } from './publication.ts';
 import type { ShownPackages } from './shown-packages.ts';
 import { answer, type Callback, type Unit, type Upload, units } from './unit.ts';
@@ -92,7 +93,7 @@ export class PackageStorage {
       kind === 'show' || kind === 'list'
         ? await this.#shown.read(this.#name, kind)
         : (unit?.draft ?? (await this.#rooms.locals.document(this.#name)));
-    if (!found) throw new MirrorError('not-found', 'package', `there is no package "${this.#name}" of this site's own`);
+    if (!found) throw notOurs(this.#name);
     return found;
   }
 
@@ -100,7 +101,7 @@ export class PackageStorage {
     const version = versionInTarballName(this.#name, file);
     if (unit?.kind !== 'publish' || !unit.publication || version !== unit.publication.version) throw nothingToDo();
     if ((await this.#rooms.locals.record(this.#name, version)) !== undefined) throw exists(this.#name, version);
-    const more = ['sha1', 'sha512'].map((name) => ({ name }));
+    const more = ['sha1', 'sha512'].map((algorithm) => ({ name: algorithm, algorithm }));
     const kept = await this.#rooms.context.blobs.ingest(body, { subject: 'tarball', more });
     const sha512 = Buffer.from(kept.hashes.get('sha512')!, 'hex').toString('base64');
     const upload: Upload = { shasum: kept.hashes.get('sha1')!, sha512, digest: kept.digest, size: kept.size, version };
@@ -123,14 +124,13 @@ export class PackageStorage {
     const { now } = this.#rooms.context;
     const at = new Date(now()).toISOString();
     const made = { manifest, readme: draft.readme, upload, at, user: unit.identity?.user ?? 'unknown' };
-    await this.#rooms.locals.publish(this.#name, publication.version, upload, (document) =>
-      applyPublication(document, publication, made),
-    );
+    const about = { name: this.#name, version: publication.version, digest: upload.digest, size: upload.size };
+    await this.#rooms.locals.publish(about, (document) => applyPublication(document, publication, made));
   }
 
   async #change(unit: Unit, handler: Handler, normalize: (document: LocalDocument) => LocalDocument): Promise<void> {
     await this.#rooms.locals.change(this.#name, async (document) => {
-      this.#checkThere(unit, document);
+      checkThere(document, unit.revision);
       const before = structuredClone(document);
       await handled(handler, document);
       if (unit.kind === 'deprecate' || unit.kind === 'star') {
@@ -140,25 +140,15 @@ export class PackageStorage {
       for (const [tag, version] of Object.entries(document['dist-tags']))
         if (!Object.hasOwn(document.versions, version)) delete document['dist-tags'][tag];
       normalize(document);
+      for (const section of ['_distfiles', '_uplinks']) delete document[section];
     });
-  }
-
-  #checkThere({ revision }: Unit, document: LocalDocument): void {
-    if (Object.keys(document.versions).length === 0 && Object.keys(document._attachments).length === 0)
-      throw new MirrorError('not-found', 'package', `there is no package "${this.#name}" of this site's own to change`);
-    if (revision === undefined || revision === 'undefined' || revision === document._rev) return;
-    throw new MirrorError(
-      'conflict',
-      'package',
-      `"${this.#name}" was changed by somebody else meanwhile; run the command again`,
-    );
   }
 
   async #remove(): Promise<void> {
     const unit = units.getStore();
     if (!unit) throw nothingToDo();
     await this.#rooms.locals.change(this.#name, (document) => {
-      this.#checkThere(unit, document);
+      checkThere(document, unit.revision);
       document.versions = {};
       document['dist-tags'] = {};
       document._attachments = {};

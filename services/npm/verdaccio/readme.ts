@@ -54,10 +54,10 @@ async function readmeIn(tarball: Readable): Promise<string> {
   }
 }
 
-async function textOf(file: AsyncIterable<Buffer>): Promise<string> {
+async function textOf(file: AsyncIterable<unknown>): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of file) {
+  for await (const chunk of file as AsyncIterable<Buffer>) {
     chunks.push(chunk);
     length += chunk.length;
     if (length >= MOST_README) break;

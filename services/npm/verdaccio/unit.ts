@@ -60,7 +60,9 @@ export function verdaccioError(error: unknown): Error {
   if (status === undefined || isKind(error, 'out-of-space'))
     units.getStore()?.log.error({ event: 'verdaccio', err: error, cause: (error as Error).cause }, 'a write failed');
   const message = status === undefined ? 'the mirror failed; its log says why' : (error as Error).message;
-  return Object.assign(new Error(message), { status: status ?? 500, statusCode: status ?? 500 });
+  const said = { status: status ?? 500, statusCode: status ?? 500 };
+  // by its code Verdaccio knows that there is nothing; by other codes it puts words of its own for ours
+  return Object.assign(new Error(message), said, status === 404 ? { code: 404 } : {});
 }
 
 function isStatusError(error: unknown): error is Error {
