@@ -63,7 +63,7 @@ class Proof {
     const again = packages ? await this.#resolveAgain() : { locks: [] };
     if (again.edge) yield again.edge;
     for (const lock of resolved ? locks : [...locks, ...again.locks])
-      yield* this.#install(lock, this.#wanted(lock, left).length);
+      yield* this.#install(lock, this.#wanted(lock, left));
   }
 
   #wanted(lock: ReadLock, left: ReadonlySet<string>): Locked[] {
@@ -98,26 +98,38 @@ class Proof {
   }
 
   /** npm's own word on it, target by target; what one has brought is in the cache for the next. */
-  async *#install(lock: ReadLock, needed: number): AsyncGenerator<MissingEdge> {
+  async *#install(lock: ReadLock, wanted: readonly Locked[]): AsyncGenerator<MissingEdge> {
     const { workDir, url, note } = this.#environment;
     const targets = this.#targets.map(({ name }) => name).join(', ');
-    const count = `${lock.file}: ${needed} packages`;
+    const count = `${lock.file}: ${wanted.length} packages`;
     if (lock.kind !== 'npm') return note(`${count} are held as it promises them, for ${targets}`);
     const folder = await mkdtemp(join(workDir, 'install-'));
     try {
       if (!(await writeProject(lock, folder, url)))
         return note(`${count} are held, for ${targets}; npm could not judge: the lock leads out of its folder`);
-      for (const target of this.#targets) {
-        const words = await this.#ci(lock, folder, target);
-        if (words) yield { target: target.name, message: `npm ci of ${lock.file} says:\n    ${words}` };
-      }
-      note(`${count} can be installed from the bundle alone, by npm too, for ${targets}`);
+      const edges = await this.#verdicts(lock, wanted, folder);
+      yield* edges;
+      if (edges.length === 0) note(`${count} can be installed from the bundle alone, by npm too, for ${targets}`);
     } catch (error) {
       if (!isKind(error, 'unavailable')) throw error;
       note(`${count} are held, for ${targets}; npm could not judge: ${(error as MirrorError).message}`);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
+  }
+
+  /** Targets that get the same packages are one to npm. */
+  async #verdicts(lock: ReadLock, wanted: readonly Locked[], folder: string): Promise<MissingEdge[]> {
+    const verdicts = new Map<string, string | undefined>();
+    const edges: MissingEdge[] = [];
+    for (const target of this.#targets) {
+      const set = wanted.filter((locked) => isNeededOn(target, locked)).map(idOf);
+      const mark = set.join(' ');
+      if (!verdicts.has(mark)) verdicts.set(mark, await this.#ci(lock, folder, target));
+      const words = verdicts.get(mark);
+      if (words) edges.push({ target: target.name, message: `npm ci of ${lock.file} says:\n    ${words}` });
+    }
+    return edges;
   }
 
   /** @returns npm's words when it fails */

@@ -77,7 +77,7 @@ async function lockOfApp(change: Record<string, object> = {}): Promise<void> {
   });
 }
 
-describe('a bundle of a lock of npm', () => {
+describe('a bundle of a lock of npm', { timeout: 120_000 }, () => {
   const item = { lockfile: 'app/package-lock.json', targets };
 
   test('is proven by npm itself for every target, workspaces included, whatever the machine of the proof is', async () => {
@@ -140,7 +140,7 @@ describe('a bundle of a lock of npm', () => {
   });
 });
 
-describe('a bundle of names', () => {
+describe('a bundle of names', { timeout: 120_000 }, () => {
   const item = { packages: ['@s/tree', 'native@^1'], targets };
 
   test('resolves again from the bundle alone, and installs', async () => {
