@@ -47,7 +47,7 @@ export function readBerryLock(table: Record<string, unknown>, file: string, proj
       continue;
     }
     const platforms = platformsIn(one.conditions);
-    const everywhere = one.conditions === undefined || patched.has(one.resolution);
+    const everywhere = one.conditions === undefined || patched.has(bare(one.resolution));
     const more = { ...(platforms ? { platforms } : {}), ...(everywhere ? { everywhere } : {}) };
     const locked = { name, version, integrity: [], ...more, why: file };
     for (const id of idsOf(key)) found.add({ ...locked, ...flags(id) });
@@ -68,7 +68,12 @@ function resolved(resolution: string): { name: string; reference: string } {
 /** `fsevents@npm:2.3.3` of its patch: yarn makes the patched one on every platform. */
 function sourceOfPatch(resolution: string): string | undefined {
   const [, source] = /@patch:([^#]+)#/.exec(resolution) ?? [];
-  return source && decoded(source);
+  return source && bare(decoded(source));
+}
+
+/** Without the address of an archive: `tool@npm:5.0.0::__archiveUrl=…`. */
+function bare(resolution: string): string {
+  return resolution.split('::')[0]!;
 }
 
 /** A tarball that lies beside the project is no part of it that a registry could have. */

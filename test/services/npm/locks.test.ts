@@ -262,13 +262,17 @@ tool@^5.0.0:
     expect(ids(lock)).toEqual(['@s/b@2.0.1', 'a@1.0.0', 'native@3.0.0', 'real@4.0.0', 'tool@5.0.0']);
     expect(ids(lock, withoutDev)).not.toContain('tool@5.0.0');
     expect(ids(lock, withoutOptional)).not.toContain('native@3.0.0');
-    expect(lock.packages.every(({ everywhere }) => everywhere)).toBe(true);
     expect(lock).toMatchObject({
       kind: 'yarn',
       strangers: [
         'far comes from an address of its own (https://files.example/far.tgz#4444444444444444444444444444444444444444)',
       ],
     });
+  });
+
+  test('has all of it go everywhere: yarn 1 downloads what it does not install', async () => {
+    const lock = await read('one/yarn.lock', { 'one/yarn.lock': text, 'one/package.json': project });
+    expect(lock.packages.map(({ everywhere }) => everywhere)).toEqual([true, true, true, true, true]);
   });
 
   test('promises a sha1 where it promises nothing better', async () => {
@@ -348,7 +352,7 @@ describe('yarn.lock of later yarns', () => {
 
 "tool@npm:^5.0.0":
   version: 5.0.0
-  resolution: "tool@npm:5.0.0"
+  resolution: "tool@npm:5.0.0::__archiveUrl=https%3A%2F%2Fpackages.example%2Ftool.tgz"
   conditions: os=darwin & !cpu=arm64
   languageName: node
   linkType: hard
@@ -365,13 +369,18 @@ describe('yarn.lock of later yarns', () => {
     expect(ids(lock)).toEqual(['@s/b@2.0.0', 'a@1.0.0', 'native@3.0.0', 'real@4.0.0', 'tool@5.0.0']);
     expect(lock).toMatchObject({ kind: 'berry', strangers: [] });
     expect(only(lock, 'tool').platforms).toEqual({ os: ['darwin'], cpu: ['!arm64'] });
-    // it is fetched all the same: yarn patches it on every platform; what has no conditions it fetches anyhow
-    const everywhere = lock.packages.filter((one) => one.everywhere).map(idOf);
-    expect(everywhere).toEqual(['@s/b@2.0.0', 'a@1.0.0', 'real@4.0.0', 'tool@5.0.0']);
     // what we cannot read is left to the packument
     expect(only(lock, 'native').platforms).toBeUndefined();
     expect(only(lock, 'a').integrity).toEqual([]);
     expect(ids(lock, withoutOptional)).not.toContain('native@3.0.0');
+  });
+
+  test('have what yarn patches go everywhere: it downloads that on machines that do not need it', async () => {
+    const lock = await read('berry/yarn.lock', { 'berry/yarn.lock': text });
+    // and what has no conditions, anyhow
+    expect(lock.packages.filter(({ everywhere }) => everywhere).map(idOf)).toEqual([
+      ...['@s/b@2.0.0', 'a@1.0.0', 'real@4.0.0', 'tool@5.0.0'],
+    ]);
   });
 
   test('tell with the package.json beside them what is for development', async () => {
