@@ -346,7 +346,7 @@ describe('yarn.lock of later yarns', () => {
 
 "other@npm:real@^4.0.0":
   version: 4.0.0
-  resolution: "real@npm:4.0.0"
+  resolution: "real@npm:4.0.0::__archiveUrl=https%3A%2F%2Fpackages.example%2Freal.tgz"
   languageName: node
   linkType: hard
 
@@ -377,7 +377,10 @@ describe('yarn.lock of later yarns', () => {
 
   test('have what yarn patches go everywhere: it downloads that on machines that do not need it', async () => {
     const lock = await read('berry/yarn.lock', { 'berry/yarn.lock': text });
-    expect(lock.packages.filter(({ everywhere }) => everywhere).map(idOf)).toEqual(['tool@5.0.0']);
+    // and what has no conditions, anyhow
+    expect(lock.packages.filter(({ everywhere }) => everywhere).map(idOf)).toEqual([
+      ...['@s/b@2.0.0', 'a@1.0.0', 'real@4.0.0', 'tool@5.0.0'],
+    ]);
   });
 
   test('tell with the package.json beside them what is for development', async () => {
