@@ -78,7 +78,7 @@ test('the page of a package shows its readme, and runs nothing of it', async () 
   await page.getByText('@site/chairs').first().click();
   await page.getByRole('heading', { name: 'Chairs', exact: true }).waitFor();
   await page.getByText('They have four legs.').waitFor();
-  await page.getByText('npm install @site/chairs@1.2.0').waitFor();
+  await page.getByText('npm install @site/chairs@1.2.0', { exact: true }).waitFor();
   expect(await page.evaluate('window.broken')).toBeUndefined();
   await picture('package');
 });
