@@ -33,7 +33,7 @@ export function parseYarnLock(text: string, file: string): Record<string, unknow
 
 /**
  * `yarn.lock` of yarn 1 (https://classic.yarnpkg.com/lang/en/docs/yarn-lock/): it tells neither where a version runs nor
- * what is for development; the first is in packuments, the second in the project's package.json.
+ * what is for development. Yarn fetches all of it, wherever it is; the second is in the project's package.json.
  */
 export function readYarnLock(table: Record<string, unknown>, file: string, projects: readonly Project[]): Lock {
   const parsed = z.record(z.string(), entry).safeParse(table);
@@ -57,7 +57,8 @@ export function readYarnLock(table: Record<string, unknown>, file: string, proje
       continue;
     }
     const promised = integrity ? [integrity] : shasum(resolved);
-    for (const id of idsOf(key)) found.add({ name, version, integrity: promised, ...flags(id), why: file });
+    for (const id of idsOf(key))
+      found.add({ name, version, integrity: promised, ...flags(id), everywhere: true, why: file });
   }
   return { file, kind: 'yarn', packages: found.list(), strangers };
 }

@@ -1,6 +1,6 @@
 import { compareBuild } from 'semver';
 import { MirrorError } from '../../shared/model/errors.ts';
-import type { Platforms } from './targets.ts';
+import { type Platforms, runsOn, type Target } from './targets.ts';
 
 /** A version that a lock has chosen. */
 export interface Locked {
@@ -16,8 +16,15 @@ export interface Locked {
   optional: boolean;
   /** Development needs it, or something that is optional. */
   devOptional: boolean;
+  /** Who reads this lock fetches it on every platform, also where it does not run. */
+  everywhere?: boolean;
   /** `app/package-lock.json` */
   why: string;
+}
+
+/** True when a target must find it. What is not optional is for all, or nothing is installed. */
+export function isNeededOn(target: Target, locked: Locked, platforms = locked.platforms): boolean {
+  return Boolean(locked.everywhere) || !locked.optional || !platforms || runsOn(platforms, target);
 }
 
 /** A lock, whoever wrote it. */
@@ -55,7 +62,9 @@ export class LockedSet {
     const known = this.#byId.get(id);
     if (!known) return void this.#byId.set(id, locked);
     const platforms = known.platforms ?? locked.platforms;
-    this.#byId.set(id, { ...known, ...joined(known, locked), ...(platforms ? { platforms } : {}) });
+    const everywhere = known.everywhere || locked.everywhere;
+    const more = { ...(platforms ? { platforms } : {}), ...(everywhere ? { everywhere } : {}) };
+    this.#byId.set(id, { ...known, ...joined(known, locked), ...more });
   }
 
   /** In the order of their names. */

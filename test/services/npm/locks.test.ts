@@ -270,6 +270,11 @@ tool@^5.0.0:
     });
   });
 
+  test('has all of it go everywhere: yarn 1 downloads what it does not install', async () => {
+    const lock = await read('one/yarn.lock', { 'one/yarn.lock': text, 'one/package.json': project });
+    expect(lock.packages.map(({ everywhere }) => everywhere)).toEqual([true, true, true, true, true]);
+  });
+
   test('promises a sha1 where it promises nothing better', async () => {
     const lock = await read('one/yarn.lock', { 'one/yarn.lock': text, 'one/package.json': project });
     expect(only(lock, 'a').integrity).toEqual(['sha512-AAAA']);
@@ -341,7 +346,7 @@ describe('yarn.lock of later yarns', () => {
 
 "other@npm:real@^4.0.0":
   version: 4.0.0
-  resolution: "real@npm:4.0.0"
+  resolution: "real@npm:4.0.0::__archiveUrl=https%3A%2F%2Fpackages.example%2Freal.tgz"
   languageName: node
   linkType: hard
 
@@ -368,6 +373,14 @@ describe('yarn.lock of later yarns', () => {
     expect(only(lock, 'native').platforms).toBeUndefined();
     expect(only(lock, 'a').integrity).toEqual([]);
     expect(ids(lock, withoutOptional)).not.toContain('native@3.0.0');
+  });
+
+  test('have what yarn patches go everywhere: it downloads that on machines that do not need it', async () => {
+    const lock = await read('berry/yarn.lock', { 'berry/yarn.lock': text });
+    // and what has no conditions, anyhow
+    expect(lock.packages.filter(({ everywhere }) => everywhere).map(idOf)).toEqual([
+      ...['@s/b@2.0.0', 'a@1.0.0', 'real@4.0.0', 'tool@5.0.0'],
+    ]);
   });
 
   test('tell with the package.json beside them what is for development', async () => {
