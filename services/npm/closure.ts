@@ -16,7 +16,7 @@ import { resolveSpecs } from './resolve.ts';
 import { keepResolved } from './resolved.ts';
 import type { Rooms } from './rooms.ts';
 import { platformsOf, runsOn, type Target } from './targets.ts';
-import { chosenBy, idOf, type Locked, LockedSet } from './wishes.ts';
+import { chosenBy, idOf, isNeededOn, type Locked, LockedSet } from './wishes.ts';
 
 /** Packages that are asked for side by side. */
 const AT_ONCE = 12;
@@ -99,13 +99,7 @@ class Closure {
 
   /** What fits no target is left out where nothing fails without it. */
   #isFor(locked: Locked, platforms = locked.platforms): boolean {
-    if (
-      !platforms ||
-      !locked.optional ||
-      locked.everywhere ||
-      this.#targets.some((target) => runsOn(platforms, target))
-    )
-      return true;
+    if (this.#targets.some((target) => isNeededOn(target, locked, platforms))) return true;
     this.#left.add(idOf(locked));
     return false;
   }

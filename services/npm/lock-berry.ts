@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { flagsIn, guessedRoots, type Node, type Roots } from './lock-graph.ts';
-import { strangerOf } from './lock-sources.ts';
+import { decoded, strangerOf } from './lock-sources.ts';
 import type { Project } from './lock-yarn.ts';
 import { isPackageName, isVersion } from './package-name.ts';
 import type { Platforms } from './targets.ts';
@@ -34,7 +34,7 @@ export function readBerryLock(table: Record<string, unknown>, file: string, proj
   const nodes = new Map<string, Node>();
   for (const [key, one] of all) for (const id of idsOf(key)) nodes.set(id, edgesOf(one));
   const flags = flagsIn(nodes, rootsOf(nodes, all, projects));
-  const patched = patchedIn(all);
+  const patched = new Set(all.map(([, one]) => sourceOfPatch(one.resolution)));
   const found = new LockedSet();
   const strangers: string[] = [];
   for (const [key, one] of all) {
@@ -47,22 +47,12 @@ export function readBerryLock(table: Record<string, unknown>, file: string, proj
       continue;
     }
     const platforms = platformsIn(one.conditions);
-    const everywhere = patched.has(bare(one.resolution)) ? { everywhere: true as const } : {};
-    const locked = { name, version, integrity: [], ...(platforms ? { platforms } : {}), ...everywhere, why: file };
+    const everywhere = one.conditions === undefined || patched.has(bare(one.resolution));
+    const more = { ...(platforms ? { platforms } : {}), ...(everywhere ? { everywhere } : {}) };
+    const locked = { name, version, integrity: [], ...more, why: file };
     for (const id of idsOf(key)) found.add({ ...locked, ...flags(id) });
   }
   return { file, kind: 'berry', packages: found.list(), strangers };
-}
-
-/** What yarn patches: it downloads that on every machine, fsevents on a Linux too. `<name>@patch:<resolution>#<patch>` */
-function patchedIn(all: readonly [string, Entry][]): Set<string> {
-  const sources = all.map(([, one]) => /@patch:([^#]+)#/.exec(one.resolution)?.[1]);
-  return new Set(sources.filter((source) => source !== undefined).map((source) => bare(decodeURIComponent(source))));
-}
-
-/** Without the address of an archive: `tool@npm:5.0.0::__archiveUrl=…`. */
-function bare(resolution: string): string {
-  return resolution.split('::')[0]!;
 }
 
 function idsOf(key: string): string[] {
@@ -73,6 +63,17 @@ function idsOf(key: string): string[] {
 function resolved(resolution: string): { name: string; reference: string } {
   const at = resolution.indexOf('@', 1);
   return { name: resolution.slice(0, at), reference: resolution.slice(at + 1) };
+}
+
+/** `fsevents@npm:2.3.3` of its patch: yarn makes the patched one on every platform. */
+function sourceOfPatch(resolution: string): string | undefined {
+  const [, source] = /@patch:([^#]+)#/.exec(resolution) ?? [];
+  return source && bare(decoded(source));
+}
+
+/** Without the address of an archive: `tool@npm:5.0.0::__archiveUrl=…`. */
+function bare(resolution: string): string {
+  return resolution.split('::')[0]!;
 }
 
 /** A tarball that lies beside the project is no part of it that a registry could have. */

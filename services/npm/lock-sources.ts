@@ -14,7 +14,8 @@ export function packageOfTarball(address: string): string | undefined {
   return name !== undefined && isPackageName(name) ? name : undefined;
 }
 
-function decoded(path: string): string {
+/** Without %-escapes; as it is where they are broken. */
+export function decoded(path: string): string {
   try {
     return decodeURIComponent(path);
   } catch {

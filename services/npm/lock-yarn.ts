@@ -33,7 +33,7 @@ export function parseYarnLock(text: string, file: string): Record<string, unknow
 
 /**
  * `yarn.lock` of yarn 1 (https://classic.yarnpkg.com/lang/en/docs/yarn-lock/): it tells neither where a version runs nor
- * what is for development; the first is in packuments, the second in the project's package.json.
+ * what is for development. Yarn fetches all of it, wherever it is; the second is in the project's package.json.
  */
 export function readYarnLock(table: Record<string, unknown>, file: string, projects: readonly Project[]): Lock {
   const parsed = z.record(z.string(), entry).safeParse(table);
@@ -57,9 +57,8 @@ export function readYarnLock(table: Record<string, unknown>, file: string, proje
       continue;
     }
     const promised = integrity ? [integrity] : shasum(resolved);
-    // without a word on platforms in its lock, yarn 1 downloads them all to look
-    const locked = { name, version, integrity: promised, everywhere: true as const, why: file };
-    for (const id of idsOf(key)) found.add({ ...locked, ...flags(id) });
+    for (const id of idsOf(key))
+      found.add({ name, version, integrity: promised, ...flags(id), everywhere: true, why: file });
   }
   return { file, kind: 'yarn', packages: found.list(), strangers };
 }

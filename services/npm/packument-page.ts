@@ -44,7 +44,7 @@ async function render(
   // asked for anew: looking the package up may have kept its packument
   const generation = context.catalog.generation();
   return rendered.current(key, found.stamp, generation, async () => {
-    const bytes = await renderPackument(found, form, base);
-    return new RenderedPackument(found.stamp, bytes, found.origin === PRIVATE);
+    const page = await renderPackument(found, form, base);
+    return new RenderedPackument(found.stamp, page, found.origin === PRIVATE);
   });
 }

@@ -12,8 +12,8 @@ import { type NpmSite, runNpm } from './npm-command.ts';
 import { resolveSpecs } from './resolve.ts';
 import { readResolved } from './resolved.ts';
 import type { Rooms } from './rooms.ts';
-import { runsOn, shownPlatforms, type Target } from './targets.ts';
-import { chosenBy, idOf, type Locked } from './wishes.ts';
+import { isEverything, runsOn, shownPlatforms, type Target } from './targets.ts';
+import { chosenBy, idOf, isNeededOn, type Locked } from './wishes.ts';
 
 /** Packages that are looked up side by side. */
 const AT_ONCE = 16;
@@ -63,7 +63,7 @@ class Proof {
     const again = packages ? await this.#resolveAgain() : { locks: [] };
     if (again.edge) yield again.edge;
     for (const lock of resolved ? locks : [...locks, ...again.locks])
-      yield* this.#install(lock, this.#wanted(lock, left).length);
+      yield* this.#install(lock, this.#wanted(lock, left));
   }
 
   #wanted(lock: ReadLock, left: ReadonlySet<string>): Locked[] {
@@ -74,7 +74,7 @@ class Proof {
   async #gaps(wanted: readonly Locked[]): Promise<MissingEdge[]> {
     const found = await sideBySide(wanted, AT_ONCE, async (locked) => {
       this.#environment.signal.throwIfAborted();
-      const targets = this.#targets.filter((target) => isFor(locked, target));
+      const targets = this.#targets.filter((target) => isNeededOn(target, locked));
       if (targets.length === 0) return [];
       const problem = await this.#holdings.problem(locked);
       return targets.flatMap((target) => {
@@ -98,20 +98,18 @@ class Proof {
   }
 
   /** npm's own word on it, target by target; what one has brought is in the cache for the next. */
-  async *#install(lock: ReadLock, needed: number): AsyncGenerator<MissingEdge> {
+  async *#install(lock: ReadLock, wanted: readonly Locked[]): AsyncGenerator<MissingEdge> {
     const { workDir, url, note } = this.#environment;
     const targets = this.#targets.map(({ name }) => name).join(', ');
-    const count = `${lock.file}: ${needed} packages`;
+    const count = `${lock.file}: ${wanted.length} packages`;
     if (lock.kind !== 'npm') return note(`${count} are held as it promises them, for ${targets}`);
     const folder = await mkdtemp(join(workDir, 'install-'));
     try {
       if (!(await writeProject(lock, folder, url)))
         return note(`${count} are held, for ${targets}; npm could not judge: the lock leads out of its folder`);
-      for (const target of this.#targets) {
-        const words = await this.#ci(lock, folder, target);
-        if (words) yield { target: target.name, message: `npm ci of ${lock.file} says:\n    ${words}` };
-      }
-      note(`${count} can be installed from the bundle alone, by npm too, for ${targets}`);
+      const edges = await this.#verdicts(lock, wanted, folder);
+      yield* edges;
+      if (edges.length === 0) note(`${count} can be installed from the bundle alone, by npm too, for ${targets}`);
     } catch (error) {
       if (!isKind(error, 'unavailable')) throw error;
       note(`${count} are held, for ${targets}; npm could not judge: ${(error as MirrorError).message}`);
@@ -120,10 +118,24 @@ class Proof {
     }
   }
 
+  /** Targets that get the same packages are one to npm. */
+  async #verdicts(lock: ReadLock, wanted: readonly Locked[], folder: string): Promise<MissingEdge[]> {
+    const verdicts = new Map<string, string | undefined>();
+    const edges: MissingEdge[] = [];
+    for (const target of this.#targets) {
+      const set = wanted.filter((locked) => isNeededOn(target, locked)).map(idOf);
+      const mark = set.join(' ');
+      if (!verdicts.has(mark)) verdicts.set(mark, await this.#ci(lock, folder, target));
+      const words = verdicts.get(mark);
+      if (words) edges.push({ target: target.name, message: `npm ci of ${lock.file} says:\n    ${words}` });
+    }
+    return edges;
+  }
+
   /** @returns npm's words when it fails */
-  async #ci(lock: ReadLock, folder: string, { os, cpu, libc }: Target): Promise<string | undefined> {
+  async #ci(lock: ReadLock, folder: string, target: Target): Promise<string | undefined> {
     const args = [
-      ...['ci', '--no-bin-links', '--os', os, '--cpu', cpu, ...(libc ? ['--libc', libc] : [])],
+      ...['ci', '--no-bin-links', ...flagsOf(target)],
       ...(this.#item.dev ? [] : ['--omit', 'dev']),
       ...(this.#item.optional ? [] : ['--omit', 'optional']),
       ...((await ignoresPeers(lock)) ? ['--legacy-peer-deps'] : []),
@@ -135,13 +147,15 @@ class Proof {
   }
 }
 
-/** What is optional is for the targets that can install it; all else is for all. */
-function isFor({ optional, platforms }: Locked, target: Target): boolean {
-  return !optional || !platforms || runsOn(platforms, target);
+/** As npm takes them; what is for all is installed as it would be here. */
+function flagsOf(target: Target): string[] {
+  const { os, cpu, libc } = target;
+  if (isEverything(target)) return [];
+  return ['--os', os, '--cpu', cpu, ...(libc ? ['--libc', libc] : [])];
 }
 
 /** Why a target cannot do with what is held. */
-function stuck({ platforms }: Locked, target: Target): string | undefined {
-  if (!platforms || runsOn(platforms, target)) return undefined;
+function stuck({ platforms, everywhere }: Locked, target: Target): string | undefined {
+  if (everywhere || !platforms || runsOn(platforms, target)) return undefined;
   return `it is for ${shownPlatforms(platforms)}, and nothing says that it is optional`;
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { attestationsUrl, tarballUrl } from './address.ts';
 import { JsonCursor } from './json-cursor.ts';
 import type { Package } from './package.ts';
@@ -11,6 +12,13 @@ export type Form = 'full' | 'abbreviated';
 /** What npm runs at an install, when a package has it. */
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall'];
 
+/** A packument as it goes out. */
+export interface Rendered {
+  bytes: Buffer;
+  /** Hex. */
+  sha256: string;
+}
+
 /** A value that goes in the place of another. */
 interface Replacement extends Span {
   value: Buffer;
@@ -21,7 +29,7 @@ interface Replacement extends Span {
  * get their turn meanwhile.
  * @param base of our addresses
  */
-export async function renderPackument(found: Package, form: Form, base: string): Promise<Buffer> {
+export async function renderPackument(found: Package, form: Form, base: string): Promise<Rendered> {
   const { text, name } = found;
   const pieces: Buffer[] = [opening(found, form)];
   const turn = new Turn();
@@ -38,7 +46,20 @@ export async function renderPackument(found: Package, form: Form, base: string):
     if (turn.isOver()) await turn.next();
   }
   pieces.push(Buffer.from(form === 'full' ? `},"time":${JSON.stringify(text.times)}}` : '}}'));
-  return Buffer.concat(pieces);
+  return joined(pieces, turn);
+}
+
+/** As Buffer.concat, in turns. */
+async function joined(pieces: readonly Buffer[], turn: Turn): Promise<Rendered> {
+  const hash = createHash('sha256');
+  const bytes = Buffer.allocUnsafeSlow(pieces.reduce((total, piece) => total + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    at += piece.copy(bytes, at);
+    hash.update(piece);
+    if (turn.isOver()) await turn.next();
+  }
+  return { bytes, sha256: hash.digest('hex') };
 }
 
 /** Up to the first version. */

@@ -1,5 +1,6 @@
 import { CodedBody } from '../../shared/http/coded-body.ts';
 import { SingleFlight } from '../../shared/mirror/single-flight.ts';
+import type { Rendered } from './render.ts';
 
 /** Bytes of rendered packuments that are kept in memory, all codings together. */
 const MOST_BYTES = 128 << 20;
@@ -14,8 +15,8 @@ export class RenderedPackument extends CodedBody {
   checkedAt = 0;
   generation = -1;
 
-  constructor(stamp: string, bytes: Buffer, isPrivate: boolean) {
-    super(bytes);
+  constructor(stamp: string, { bytes, sha256 }: Rendered, isPrivate: boolean) {
+    super(bytes, sha256);
     this.stamp = stamp;
     this.isPrivate = isPrivate;
   }

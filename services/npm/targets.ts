@@ -66,15 +66,33 @@ const parts = z
     return { os, cpu, libc: family, name: `${os}/${cpu}/${family}` };
   });
 
-/** `linux/x64/glibc`, `linux-arm64-musl`, `darwin/arm64`, or an object of the three; a Linux without a libc has glibc. */
-export const targetSchema = z.preprocess((value) => {
-  if (typeof value !== 'string') return value;
-  const [os, cpu, libc, ...more] = value.split(/[/-]/);
+/** Every machine there is, for clients that ask for the builds of all of them. */
+const EVERYTHING: Target = { os: 'any', cpu: 'any', libc: 'any', name: 'all' };
+
+export function isEverything(target: Target): boolean {
+  return target.name === EVERYTHING.name;
+}
+
+/**
+ * `linux/x64/glibc`, `linux-arm64-musl`, `darwin/arm64`, or an object of the three; a Linux without a libc has glibc.
+ * `all` is every machine.
+ */
+export const targetSchema = z.unknown().transform((value, problems) => {
+  if (value === EVERYTHING.name) return EVERYTHING;
+  const parsed = parts.safeParse(typeof value === 'string' ? split(value) : value);
+  if (parsed.success) return parsed.data;
+  for (const { path, message } of parsed.error.issues) problems.addIssue({ code: 'custom', path: [...path], message });
+  return z.NEVER;
+});
+
+function split(text: string): Record<string, string | undefined> {
+  const [os, cpu, libc, ...more] = text.split(/[/-]/);
   return { os, cpu, libc, ...(more.length > 0 ? { [more.join('/')]: '' } : {}) };
-}, parts);
+}
 
 /** True where npm would install it ("os", "cpu" and "libc" of package.json, as npm-install-checks reads them). */
 export function runsOn({ os, cpu, libc }: Platforms, target: Target): boolean {
+  if (isEverything(target)) return true;
   if (libc && !target.libc) return false;
   return allows(os, target.os) && allows(cpu, target.cpu) && allows(libc, target.libc ?? '');
 }

@@ -1,6 +1,6 @@
 import { compareBuild } from 'semver';
 import { MirrorError } from '../../shared/model/errors.ts';
-import type { Platforms } from './targets.ts';
+import { type Platforms, runsOn, type Target } from './targets.ts';
 
 /** A version that a lock has chosen. */
 export interface Locked {
@@ -10,23 +10,28 @@ export interface Locked {
   integrity: readonly string[];
   /** Where it runs, when the lock tells. */
   platforms?: Platforms;
-  /** Its client downloads it on every machine, wherever it runs. */
-  everywhere?: true;
   /** Only development needs it. */
   dev: boolean;
   /** Nothing fails without it. */
   optional: boolean;
   /** Development needs it, or something that is optional. */
   devOptional: boolean;
+  /** Who reads this lock fetches it on every platform, also where it does not run. */
+  everywhere?: boolean;
   /** `app/package-lock.json` */
   why: string;
+}
+
+/** True when a target must find it. What is not optional is for all, or nothing is installed. */
+export function isNeededOn(target: Target, locked: Locked, platforms = locked.platforms): boolean {
+  return Boolean(locked.everywhere) || !locked.optional || !platforms || runsOn(platforms, target);
 }
 
 /** A lock, whoever wrote it. */
 export interface Lock {
   /** As the manifest names it. */
   file: string;
-  kind: 'npm' | 'pnpm' | 'yarn' | 'berry';
+  kind: 'npm' | 'pnpm' | 'yarn' | 'berry' | 'bun';
   packages: Locked[];
   /** What comes from elsewhere than a registry, in words. */
   strangers: string[];
@@ -57,12 +62,9 @@ export class LockedSet {
     const known = this.#byId.get(id);
     if (!known) return void this.#byId.set(id, locked);
     const platforms = known.platforms ?? locked.platforms;
-    const everywhere = known.everywhere ?? locked.everywhere;
-    this.#byId.set(id, {
-      ...{ ...known, ...joined(known, locked) },
-      ...(platforms ? { platforms } : {}),
-      ...(everywhere ? { everywhere } : {}),
-    });
+    const everywhere = known.everywhere || locked.everywhere;
+    const more = { ...(platforms ? { platforms } : {}), ...(everywhere ? { everywhere } : {}) };
+    this.#byId.set(id, { ...known, ...joined(known, locked), ...more });
   }
 
   /** In the order of their names. */

@@ -50,7 +50,7 @@ export async function benchNpmCi(): Promise<Row[]> {
 }
 
 /** Milliseconds of one `npm ci`. Its cache is empty at the start, but where it shall be preferred. */
-export async function installed(home: string, more: readonly string[]): Promise<number> {
+async function installed(home: string, more: readonly string[]): Promise<number> {
   const cwd = join(home, 'site');
   await rm(join(cwd, 'node_modules'), { recursive: true, force: true });
   if (more.length === 0) await rm(join(home, '.npm'), { recursive: true, force: true });

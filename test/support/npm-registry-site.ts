@@ -88,6 +88,8 @@ async function environmentOf(home: string, client: RegistryClient): Promise<Node
     npm_config_update_notifier: 'false',
     BUN_INSTALL_CACHE_DIR: join(home, '.bun/cache'),
     YARN_ENABLE_TELEMETRY: '0',
+    // yarn 1 keeps what it knows of root in a folder of the machine's, unless it takes it for a play
+    FAKEROOTKEY: '1',
   };
 }
 
@@ -96,7 +98,11 @@ async function writeSettings(home: string, client: RegistryClient, { url, token 
   if (client === 'berry') {
     const lines = [
       ...[`npmRegistryServer: "${url}"`, 'unsafeHttpWhitelist: ["127.0.0.1"]', 'nodeLinker: node-modules'],
-      ...['enableGlobalCache: true', ...(token ? [`npmAuthToken: "${token}"`] : [])],
+      // it does not take what was published a moment ago, unless that is a site's own
+      `npmPreapprovedPackages: ["@site/*"]`,
+      // a login is written to the same place, and is shown for packages with a scope alone unless it is told to
+      ...['enableGlobalCache: true', 'npmRegistries:', `  "${url}":`, '    npmAlwaysAuth: true'],
+      ...(token ? [`    npmAuthToken: "${token}"`] : []),
     ];
     return writeFile(join(home, '.yarnrc.yml'), `${lines.join('\n')}\n`);
   }
@@ -105,7 +111,8 @@ async function writeSettings(home: string, client: RegistryClient, { url, token 
     await mkdir(join(home, 'config'), { recursive: true });
     return writeFile(join(home, 'config/.bunfig.toml'), `[install]\nregistry = ${registry}\n`);
   }
-  const login = token ? [`${url.replace(/^https?:/, '')}/:_authToken=${token}`] : [];
+  // yarn 1 shows it for packages with a scope alone, unless it is told to
+  const login = token ? ['always-auth=true', `${url.replace(/^https?:/, '')}/:_authToken=${token}`] : [];
   return writeFile(join(home, '.npmrc'), `${[`registry=${url}/`, ...login].join('\n')}\n`);
 }
 

@@ -2,7 +2,7 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { MirrorError } from '../../../shared/model/errors.ts';
 import { mayDo } from '../access.ts';
 import type { Rooms } from '../rooms.ts';
-import { type Callback, units, verdaccioError } from './unit.ts';
+import { answer, type Callback, units, verdaccioError } from './unit.ts';
 
 /** A user as Verdaccio has one. */
 interface RemoteUser {
@@ -34,10 +34,7 @@ export class AuthPlugin {
 
   /** The login of the web interface: any user name, with a token as the password. */
   authenticate(_user: string, password: string, callback: Callback<string[]>): void {
-    this.#groups(String(password)).then(
-      (groups) => callback(null, groups),
-      (error: unknown) => callback(verdaccioError(error)),
-    );
+    answer(this.#groups(String(password)), callback);
   }
 
   async #groups(password: string): Promise<string[]> {
@@ -52,11 +49,11 @@ export class AuthPlugin {
   }
 
   allow_access(user: RemoteUser, _package: object, callback: Callback<boolean>): void {
-    this.#mayRead(user).then(
-      (may) =>
-        callback(may ? null : verdaccioError(new MirrorError('forbidden', 'package', 'log in to see this')), may),
-      (error: unknown) => callback(verdaccioError(error)),
-    );
+    const allowed = this.#mayRead(user).then((may) => {
+      if (!may) throw new MirrorError('forbidden', 'package', 'log in to see this');
+      return may;
+    });
+    answer(allowed, callback);
   }
 
   async #mayRead({ groups }: RemoteUser): Promise<boolean> {

@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
+import type { RequestHandler } from 'express';
 import type { Rooms } from '../rooms.ts';
 import { AuthPlugin } from './auth-plugin.ts';
 import { takeVerdaccioLog } from './logging.ts';
@@ -37,7 +38,7 @@ function settings({ context }: Rooms, storage: StoragePlugin, auth: AuthPlugin):
     // functions, since Verdaccio copies all of this, and no copy of what they make would work
     store: { [PLUGIN]: { make: () => storage } },
     auth: { [PLUGIN]: { make: () => auth } },
-    middlewares: {},
+    middlewares: { [PLUGIN]: { make: () => ({ register_middlewares: twiceMounted }) } },
     uplinks: {},
     packages: { '**': { access: '$all', publish: '$authenticated', unpublish: '$authenticated' } },
     url_prefix: publicUrl === undefined ? '' : new URL(publicUrl).pathname,
@@ -49,11 +50,27 @@ function settings({ context }: Rooms, storage: StoragePlugin, auth: AuthPlugin):
   };
 }
 
+/**
+ * What the pages ask is mounted below `/-/verdaccio/`, and has that in its own addresses once more. Verdaccio's log
+ * happens to set the address back while a request is on its way, most times; here it fits whether it does or not.
+ */
+function twiceMounted(app: { use(path: string, handler: RequestHandler): void }): void {
+  app.use('/-/verdaccio', (req, _res, next) => {
+    // within this mount the address lacks what is put before it again behind it
+    req.url = `/-/verdaccio${req.url}`;
+    next();
+  });
+}
+
 /** Has searches of the web interface answered from the names of whichever service is asked. */
 function takeSearches(): void {
   searchIndex.init = async () => undefined;
   searchIndex.query = async (text) => {
-    const names = (await units.getStore()?.find?.(text)) ?? [];
+    const unit = units.getStore();
+    const names = await Promise.resolve(unit?.find?.(text) ?? []).catch((error: unknown) => {
+      unit?.fail?.(error);
+      return [];
+    });
     return { hits: names.map((id) => ({ id })) };
   };
 }

@@ -11,6 +11,9 @@ import { isObject, readPublication } from './publication.ts';
 import { isWebAddress, type WriteRow, writeRowOf } from './rows.ts';
 import { type Unit, units } from './unit.ts';
 
+/** Bytes of the login form. */
+const MOST_FORM = 64 << 10;
+
 type Embedded = Awaited<ReturnType<typeof startVerdaccio>>;
 
 /**
@@ -27,9 +30,8 @@ export async function verdaccioHandler(rooms: Rooms): Promise<RequestHandler> {
   const [read, write] = [rooms.access.require('read'), rooms.access.require('write')];
   router.use((req, res, next) => {
     req.writes = writeRowOf(req.method, req.url);
-    if (!req.writes) next('router');
-    else if (req.writes.kind === 'look') read(req, res, next);
-    else write(req, res, next);
+    if (!req.writes) return next('router');
+    return req.writes.kind === 'look' ? read(req, res, next) : write(req, res, next);
   });
   router.use((req, res) => {
     if (req.writes!.kind === 'look') return answerLook(rooms, req, res, req.writes!.name);
@@ -114,7 +116,8 @@ function webHandler(verdaccio: Embedded, rooms: Rooms): RequestHandler {
     if (!context.config.web || !(isLogin || isPage)) return next();
     const kind = path === '/-/verdaccio/data/packages' ? 'list' : 'show';
     const identity = isWebToken(req.headers.authorization) ? undefined : await access.identify(req);
-    pass(verdaccio, rooms, { kind, log: context.log, find, identity }, req, res, { url: req.url });
+    const body = isLogin ? await bodyOf(req, MOST_FORM) : undefined;
+    pass(verdaccio, rooms, { kind, log: context.log, find, identity }, req, res, { url: req.url, body });
   };
 }
 
@@ -141,9 +144,16 @@ function pass(
     Object.assign(req, { body, _body: true });
     req.headers['content-type'] = 'application/json';
   }
-  req.url = url;
-  req.originalUrl = url;
-  req.baseUrl = '';
+  // Verdaccio's express is another one than ours, and leaves what ours has made of the query for its own
+  const query = Object.fromEntries(new URLSearchParams(url.split('?')[1] ?? ''));
+  Object.defineProperty(req, 'query', { value: query, configurable: true, writable: true });
+  Object.assign(req, { url, originalUrl: url, baseUrl: '' });
+  unit.fail = (error) => {
+    context.log.error({ event: 'verdaccio', err: error }, 'Verdaccio failed on a request');
+    if (res.headersSent) res.destroy();
+    else
+      res.writeHead(500, { 'content-type': 'application/json' }).end('{"error":"the mirror failed; its log says why"}');
+  };
   units.run(unit, () => verdaccio.answer(req, res));
 }
 

@@ -18,6 +18,8 @@ export interface Unit {
   log: Logger;
   /** Finds names for the web interface. */
   find?(text: string): Promise<string[]>;
+  /** Ends the request, when Verdaccio throws where nobody catches it. */
+  fail?(error: unknown): void;
   identity?: NpmIdentity;
   /** Of the document that the client looked at before it changed it. */
   revision?: string;
@@ -69,10 +71,12 @@ function isStatusError(error: unknown): error is Error {
   return !(error instanceof MirrorError) && typeof (error as { status?: unknown } | undefined)?.status === 'number';
 }
 
-/** Answers a callback with what a promise comes to. */
+/** Answers a callback with what a promise comes to. What the callback itself throws ends the request, and no more than that. */
 export function answer<T>(work: Promise<T>, callback: Callback<T>): void {
-  work.then(
-    (value) => callback(null, value),
-    (error: unknown) => callback(verdaccioError(error)),
-  );
+  work
+    .then(
+      (value) => callback(null, value),
+      (error: unknown) => callback(verdaccioError(error)),
+    )
+    .catch((error: unknown) => units.getStore()?.fail?.(error));
 }

@@ -20,16 +20,37 @@ const MANIFEST = {
   format: 'larder-manifest/1',
   name: 'web',
   defaults: { platforms: { npm: ['linux/x64/glibc', 'darwin/arm64'] } },
-  items: [{ npm: ['@s/tree@^1', 'native'] }, { npm: { lockfile: 'app/package-lock.json' } }],
+  items: [{ npm: ['@s/tree@^1', 'native'] }, { npm: { lockfile: 'app/package-lock.json' } }, { npm: '@acme/own' }],
 };
 
-/** npm with a home of its own, against the site. */
-const npm = (cwd: string, ...args: string[]) =>
-  runCommand('npm', [...args, '--registry', `${site.url('npm')}/`, '--no-fund', '--ignore-scripts'], {
+/** npm with a home of its own, against a registry. */
+const npmAt = (url: string, cwd: string, ...args: string[]) =>
+  runCommand('npm', [...args, '--registry', `${url}/`, '--no-fund', '--ignore-scripts'], {
     cwd,
     env: { PATH: process.env.PATH, HOME: at('home') },
     timeout: 60_000,
   });
+const npm = (cwd: string, ...args: string[]) => npmAt(site.url('npm'), cwd, ...args);
+
+/** Two versions of a package of the site's own, the older one being what `latest` means. */
+async function publishOwn(): Promise<void> {
+  const connected = await startLarder({ store: at('store') });
+  try {
+    const url = connected.url('npm');
+    const { access } = connected.context('npm');
+    const { secret } = await access.tokens.create({ name: 'ci', actions: ['read', 'write'], services: ['npm'] });
+    for (const version of ['1.0.0', '2.0.0-rc.1']) {
+      const own = await project('own', {
+        'package.json': { name: '@acme/own', version, dependencies: { leaf: '^1' } },
+      });
+      await writeFile(join(own, '.npmrc'), `${url.replace('http:', '')}/:_authToken=${secret}\n`);
+      const tag = version === '1.0.0' ? 'latest' : 'next';
+      expect(await npmAt(url, own, 'publish', '--tag', tag)).toMatchObject({ code: 0 });
+    }
+  } finally {
+    await connected.close();
+  }
+}
 
 async function project(name: string, files: Record<string, unknown>): Promise<string> {
   await mkdir(at(name), { recursive: true });
@@ -66,15 +87,16 @@ afterAll(async () => {
   await folder?.remove();
 });
 
-describe('a bundle of packages', () => {
+describe('a bundle of packages', { timeout: 180_000 }, () => {
   test('is made, proven by npm, verified and imported by the command', async () => {
+    await publishOwn();
     const env = { LARDER_NPM_ORIGINS: JSON.stringify([{ name: 'main', url: origin.url }]) };
     const options = { env, timeout: 120_000 };
     const created = await larder(
       ['bundle', 'create', at('bundle.yaml'), at('bundle'), '--store', at('store')],
       options,
     );
-    expect(created).toMatchObject({ code: 0, stdout: expect.stringContaining('6 items') });
+    expect(created).toMatchObject({ code: 0, stdout: expect.stringContaining('7 items') });
     expect(created.stderr).toContain(
       'app/package-lock.json: 1 packages can be installed from the bundle alone, by npm too',
     );
@@ -86,7 +108,7 @@ describe('a bundle of packages', () => {
     asked = server.calls().length;
     // nothing is set at the site: where packages once came from stands in their names
     site = await startLarder({ mode: 'airgapped', store: at('site') });
-  }, 180_000);
+  });
 
   test('has the lock install behind the gap, for this machine and for others', async () => {
     const app = at('app');
@@ -98,6 +120,14 @@ describe('a bundle of packages', () => {
     expect(await npm(names, 'install', '@s/tree', 'native', ...mac)).toMatchObject({ code: 0 });
     expect(await versionOf(names, 'leaf')).toBe('1.1.0');
     expect(await versionOf(names, 'native-mac')).toBe('1.0.0');
+  });
+
+  test('brings what was published here, which is never asked for elsewhere', async () => {
+    const own = await project('uses', { 'package.json': { name: 'uses', version: '1.0.0' } });
+    expect(await npm(own, 'install', '@acme/own')).toMatchObject({ code: 0 });
+    expect(await versionOf(own, '@acme/own')).toBe('1.0.0');
+    expect(await versionOf(own, 'leaf')).toBe('1.1.0');
+    expect(server.calls().filter(({ path }) => path.includes('acme'))).toEqual([]);
   });
 
   test('lists behind the gap what came, with its tags repaired', async () => {

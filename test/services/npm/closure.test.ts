@@ -204,7 +204,7 @@ describe('a lock that cannot be carried', () => {
   });
 });
 
-describe('an item of names', () => {
+describe('an item of names', { timeout: 120_000 }, () => {
   test('is what npm chooses, with what it needs on every target, and within the policy of the site', async () => {
     origin.publish({ name: 'leaf', version: '1.2.0', time: '2026-11-22T00:00:00Z', tags: [] });
     const { items } = await bench.gather({

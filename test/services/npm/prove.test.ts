@@ -77,7 +77,7 @@ async function lockOfApp(change: Record<string, object> = {}): Promise<void> {
   });
 }
 
-describe('a bundle of a lock of npm', () => {
+describe('a bundle of a lock of npm', { timeout: 120_000 }, () => {
   const item = { lockfile: 'app/package-lock.json', targets };
 
   test('is proven by npm itself for every target, workspaces included, whatever the machine of the proof is', async () => {
@@ -140,7 +140,7 @@ describe('a bundle of a lock of npm', () => {
   });
 });
 
-describe('a bundle of names', () => {
+describe('a bundle of names', { timeout: 120_000 }, () => {
   const item = { packages: ['@s/tree', 'native@^1'], targets };
 
   test('resolves again from the bundle alone, and installs', async () => {
@@ -151,6 +151,15 @@ describe('a bundle of names', () => {
   test('that lacks the build for one target is found out, though npm would not say so', async () => {
     expect(await bench.prove(item, { dig: without('native-glibc') })).toEqual([
       { item: 'linux/x64/glibc', message: 'native-glibc 1.0.0: no tarball' },
+    ]);
+  });
+
+  test('for all machines has the builds for all, and is installed as it would be here', async () => {
+    expect(await bench.prove({ packages: 'native', targets: 'all' })).toEqual([]);
+    const dig = without('native-mac', 'native-glibc');
+    expect(await bench.prove({ packages: 'native', targets: 'all' }, { dig })).toEqual([
+      { item: 'all', message: 'native-glibc 1.0.0: no tarball' },
+      { item: 'all', message: 'native-mac 1.0.0: no tarball' },
     ]);
   });
 
@@ -187,7 +196,7 @@ snapshots:
     ]);
   });
 
-  test('and that does not say where its packages run, does not miss what no target can install', async () => {
+  test('of yarn 1, which fetches all of it everywhere, is proven with every platform', async () => {
     const entry = (name: string) =>
       `${name}@^1.0.0:\n  version "1.0.0"\n  resolved "https://registry.example/${name}/-/${name}-1.0.0.tgz"\n  integrity ${built[name]!.integrity}\n`;
     const text = ['native', 'native-glibc', 'native-mac'].map(entry).join('\n');
@@ -198,6 +207,9 @@ snapshots:
     });
     const old = { lockfile: 'old/yarn.lock', targets: ['darwin/arm64'] };
     expect(await bench.prove(old)).toEqual([]);
-    expect(bench.notes.at(-1)).toContain('old/yarn.lock: 2 packages are held');
+    expect(bench.notes.at(-1)).toContain('old/yarn.lock: 3 packages are held');
+    expect(await bench.prove(old, { dig: without('native-glibc') })).toEqual([
+      { item: 'darwin/arm64', message: 'native-glibc 1.0.0: no tarball' },
+    ]);
   });
 });

@@ -40,7 +40,7 @@ async function resolve(specs: string[], program = 'npm', signal = AbortSignal.ti
 
 const ids = (locks: ReadLock[]) => locks.map(({ packages }) => packages.map(idOf));
 
-describe('names with ranges', () => {
+describe('names with ranges', { timeout: 120_000 }, () => {
   test('come to what npm chooses for all platforms at once, with all that they need', async () => {
     const locks = await resolve(['@s/tree', 'native@1']);
     expect(ids(locks)).toEqual([

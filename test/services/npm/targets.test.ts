@@ -9,6 +9,7 @@ describe('a target', () => {
     ['linux/x64/glibc', 'linux/x64/glibc'],
     ['linux-arm64-musl', 'linux/arm64/musl'],
     ['linux/x64', 'linux/x64/glibc'],
+    ['all', 'all'],
     ['darwin/arm64', 'darwin/arm64'],
     ['win32-x64', 'win32/x64'],
     [{ os: 'linux', cpu: 's390x', libc: 'musl' }, 'linux/s390x/musl'],
@@ -56,6 +57,10 @@ describe('where a version runs', () => {
     [{ os: [] }, ['linux/x64/glibc', 'linux/arm64/musl', 'darwin/arm64', 'win32/x64']],
   ])('%j is for %j', (manifest, names) => {
     expect(of(manifest)).toEqual(names);
+  });
+
+  test('is no question for all machines there are', () => {
+    expect(runsOn({ os: ['sunos'], cpu: ['!x64'], libc: ['musl'] }, target('all'))).toBe(true);
   });
 
   test('is unknown of a manifest that says nothing, and shown in words of one that does', () => {
