@@ -8,7 +8,6 @@ import { packumentPage } from './packument-page.ts';
 import { registryRoutes } from './registry-routes.ts';
 import { type Rooms, roomsOf } from './rooms.ts';
 import { tarballHandler } from './tarballs.ts';
-import { verdaccioHandler } from './verdaccio/handler.ts';
 import { answerVersion } from './version-page.ts';
 
 /**
@@ -25,7 +24,8 @@ export async function routes(context: Context<NpmConfig>, origins: Origins): Pro
   router.use(readPath(rooms));
   // /-/ping, /-/whoami, /-/v1/search, /-/npm/v1/security, /-/npm/v1/keys, /-/npm/v1/attestations
   router.use(registryRoutes(rooms));
-  // logins, all that writes, and the web interface
+  // logins, all that writes, and the web interface; loaded where it serves: it takes a second that commands need not spend
+  const { verdaccioHandler } = await import('./verdaccio/handler.ts');
   router.use(await verdaccioHandler(rooms));
   return router;
 }
