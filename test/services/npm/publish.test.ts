@@ -32,7 +32,7 @@ afterEach(async () => {
 
 const versionsOf = async (name: string) => Object.keys((await ci.get(`/${name}`)).json.versions ?? {});
 
-describe('the npm of this machine', () => {
+describe('the npm of this machine', { timeout: 90_000 }, () => {
   let home: NpmHome;
   beforeEach(async () => {
     home = await npmHome(larder.url('npm'));
@@ -203,6 +203,17 @@ describe('publishing', () => {
       expect((await ci.send(method, path, body)).status, `${method} ${path}`).toBe(404);
     expect(await versionsOf('upstream-only')).toEqual(['1.0.0']);
   });
+});
+
+test('a star changes who stars it, and nothing else', async () => {
+  await ci.publish({ name: 'bright', version: '1.0.0' });
+  const { json: seen } = await ci.get('/bright?write=true');
+  const star = { _id: 'bright', _rev: seen._rev, users: { ci: true } };
+  expect((await ci.send('PUT', '/bright', star)).status).toBe(200);
+  const { json } = await ci.get('/bright');
+  expect(json.users).toEqual({ ci: true });
+  expect(json.versions['1.0.0'].dist.integrity).toBe(seen.versions['1.0.0'].dist.integrity);
+  expect(json['dist-tags']).toEqual({ latest: '1.0.0' });
 });
 
 describe('taking back', () => {
