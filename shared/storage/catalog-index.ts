@@ -228,7 +228,7 @@ export class CatalogIndex {
   }
 
   close(): void {
-    this.#writes.flush();
+    this.#writes.end();
     this.#database.close();
   }
 

@@ -1,3 +1,4 @@
+import { MirrorError } from '../model/errors.ts';
 import type { IndexDatabase } from './index-database.ts';
 
 interface Waiting {
@@ -14,17 +15,28 @@ interface Waiting {
 export class IndexWrites {
   readonly #database: IndexDatabase;
   #waiting: Waiting[] = [];
+  #ended = false;
 
   constructor(database: IndexDatabase) {
     this.#database = database;
   }
 
-  /** Runs `act`, which awaits nothing; resolves when what it wrote is committed. Throws what it threw. */
+  /**
+   * Runs `act`, which awaits nothing; resolves when what it wrote is committed. Throws what it threw, and `unavailable`
+   * after the end: a request whose client left may be at work until then.
+   */
   write<T>(act: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      if (this.#ended) throw new MirrorError('unavailable', 'store', 'the store was closed; ask again');
       if (this.#waiting.length === 0) setImmediate(() => this.flush());
       this.#waiting.push({ act, done: (result) => resolve(result as T), failed: reject });
     });
+  }
+
+  /** Writes what waits, and nothing more. */
+  end(): void {
+    this.flush();
+    this.#ended = true;
   }
 
   /** Writes now what waits. */

@@ -49,3 +49,12 @@ test('what waits is written before the index is closed or opened anew', async ()
   expect(other.fact('last')).toBe('yes');
   await written;
 });
+
+test('after the end nothing is written, in words', async () => {
+  const { other, writes, database } = await facts();
+  const written = writes.write(() => database.setFact('last', 'yes'));
+  writes.end();
+  await written;
+  await expect(writes.write(() => database.setFact('late', 'yes'))).rejects.toMatchObject({ kind: 'unavailable' });
+  expect([other.fact('last'), other.fact('late')]).toEqual(['yes', undefined]);
+});
