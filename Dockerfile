@@ -33,8 +33,8 @@ ENV NODE_ENV=production \
     LARDER_STORE=/var/lib/larder \
     LARDER_WORK_DIR=/var/lib/larder
 VOLUME /var/lib/larder
-# huggingface, pypi, ngc, oci, s3; and /livez, /readyz, /metrics for those who watch
-EXPOSE 8081 8082 8083 5000 9000 9090
+# huggingface, pypi, ngc, npm, oci, s3; and /livez, /readyz, /metrics for those who watch
+EXPOSE 8081 8082 8083 4873 5000 9000 9090
 
 USER node
 ENTRYPOINT ["larder"]

@@ -126,7 +126,7 @@ describe('compose.yaml', () => {
     expect(Object.keys(env).length).toBeGreaterThan(6);
     const { suite, services } = loadConfig({ env, sections, file: resolve(ROOT, 'config/larder.yaml') });
     expect(suite.upstream.httpProxy).toBe(env.HTTP_PROXY);
-    expect(services.get('pypi')!.settings).toMatchObject({ origins: [{ name: 'pypi' }] });
+    for (const name of ['pypi', 'npm']) expect(services.get(name)!.settings).toMatchObject({ origins: [{ name }] });
   });
 });
 

@@ -25,9 +25,13 @@ export class CodedBody {
   readonly #hash: string;
   readonly #codings = new Map<Coding, Promise<Buffer>>();
 
-  constructor(text: string | Buffer) {
-    this.#identity = Buffer.from(text);
-    this.#hash = createHash('sha256').update(this.#identity).digest('hex').slice(0, 32);
+  /**
+   * @param text not to be changed any more
+   * @param sha256 hex, where it is known: of tens of megabytes it is better made in turns
+   */
+  constructor(text: string | Buffer, sha256?: string) {
+    this.#identity = typeof text === 'string' ? Buffer.from(text) : text;
+    this.#hash = (sha256 ?? createHash('sha256').update(this.#identity).digest('hex')).slice(0, 32);
   }
 
   /** About what it takes in memory: pages compress to less than a fifth. */

@@ -83,7 +83,7 @@ export class Mirror {
     if (atOnce) return atOnce;
     const found = await this.#find(ref);
     this.#events.served(found.served);
-    const entry = found.entry ?? (await found.kept.catch((error) => this.#insteadOf(ref, error)));
+    const entry = await this.#keptOf(ref, found);
     const bytes = await this.#documents.read(entry.digest, () =>
       this.#options.blobs.read(entry.digest, options.maxBytes ?? MOST_DOCUMENT),
     );
@@ -94,7 +94,7 @@ export class Mirror {
   async hold(ref: Ref): Promise<{ entry: Entry; served: Served }> {
     const found = await this.#find(ref);
     this.#events.served(found.served);
-    return { entry: found.entry ?? (await found.kept), served: found.served };
+    return { entry: await this.#keptOf(ref, found), served: found.served };
   }
 
   /** Some bytes of it, without starting a download of the rest. */
@@ -134,6 +134,11 @@ export class Mirror {
     if (atHand) return atHand;
     const { answer, shared } = await this.#asking.run(idOf(ref), () => this.#ask(ref));
     return shared && answer.fill ? { ...answer, served: 'shared' } : answer;
+  }
+
+  /** What is held in the end: a download that fails leaves what was held before. */
+  async #keptOf(ref: Ref, found: Found): Promise<Entry> {
+    return found.entry ?? (await found.kept.catch((error) => this.#insteadOf(ref, error)));
   }
 
   /** The same, and its bytes are there: what was moved away is fetched again. */

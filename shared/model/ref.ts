@@ -23,6 +23,8 @@ export interface Ref {
   origin: string;
   /** `Accept` for the origin. */
   accept?: string;
+  /** Set: its origin is asked by POST with this body, and answers it as others answer a GET. Part of what the key names. */
+  posted?: { body: string; mediaType: string };
   freshness: Freshness;
   promised?: Promised;
   /**

@@ -22,7 +22,7 @@ export interface HttpOriginsOptions extends EgressOptions {
 export type HttpOrigins = (descriptions: readonly OriginDescription[]) => Upstream;
 
 interface Question {
-  method: 'GET' | 'HEAD';
+  method: 'GET' | 'HEAD' | 'POST';
   ref: Ref;
   origin: OriginDescription;
   /** What makes it conditional or partial. */
@@ -57,18 +57,18 @@ class HttpUpstream implements Upstream {
 
   async describe(ref: Ref, options: { signal?: AbortSignal } = {}): Promise<Facts | undefined> {
     const origin = this.#originOf(ref);
+    if (ref.posted) return this.#describeByFetch(ref, options);
     const answer = await this.#ask({ method: 'HEAD', ref, origin, fields: {}, signal: options.signal });
     answer.body.resume();
     if (answer.status === 405 || answer.status === 501 || (answer.status === 403 && !isAbsent(origin, 403))) {
-      return this.#describeByGet(ref, options.signal);
+      // some origins have no HEAD: one byte tells as much
+      return this.#describeByFetch(ref, { range: { start: 0, end: 0 }, ...options });
     }
     const arrival = arrivalOf(answer, ref, origin, {});
     return arrival.outcome === 'fresh' ? arrival.facts : undefined;
   }
 
-  /** Some origins have no HEAD: one byte tells as much. */
-  async #describeByGet(ref: Ref, signal?: AbortSignal): Promise<Facts | undefined> {
-    const options: FetchOptions = { range: { start: 0, end: 0 }, signal };
+  async #describeByFetch(ref: Ref, options: FetchOptions): Promise<Facts | undefined> {
     const arrival = await this.fetch(ref, options);
     if (arrival.outcome !== 'fresh') return undefined;
     arrival.body.destroy();
@@ -79,7 +79,9 @@ class HttpUpstream implements Upstream {
   async fetch(ref: Ref, options: FetchOptions = {}): Promise<Arrival> {
     const origin = this.#originOf(ref);
     const { signal } = options;
-    const answer = await this.#ask({ method: 'GET', ref, origin, fields: conditionalFields(options), signal });
+    // a condition on a POST is about doing it, and not about what it answers (RFC 9110 §13.1.2: "412 … for all other methods")
+    const [method, fields] = ref.posted ? (['POST', {}] as const) : (['GET', conditionalFields(options)] as const);
+    const answer = await this.#ask({ method, ref, origin, fields, signal });
     return arrivalOf(answer, ref, origin, options);
   }
 
@@ -144,15 +146,17 @@ class HttpUpstream implements Upstream {
     const { method, ref, origin, fields, signal } = question;
     const headers: Record<string, string> = {
       'user-agent': this.#options.userAgent,
-      'accept-encoding': origin.compressed?.(ref) && method === 'GET' ? CODINGS : 'identity',
+      'accept-encoding': origin.compressed?.(ref) && method !== 'HEAD' ? CODINGS : 'identity',
       ...(ref.accept ? { accept: ref.accept } : {}),
+      ...(ref.posted ? { 'content-type': ref.posted.mediaType } : {}),
       ...fields,
       ...origin.headers?.(ref),
       ...(authorization ? { authorization } : {}),
     };
     const dispatcher = this.#dispatcherOf(origin);
     try {
-      const { statusCode, headers: answered, body } = await request(url, { method, headers, dispatcher, signal });
+      const asked = { method, headers, body: ref.posted?.body, dispatcher, signal };
+      const { statusCode, headers: answered, body } = await request(url, asked);
       // whoever reads the body gets its error; one that nobody reads any more must not end the process
       body.on('error', () => undefined);
       return { status: statusCode, headers: flat(answered), url, body };

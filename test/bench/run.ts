@@ -10,6 +10,8 @@ import { benchHubRequests } from './hub-requests.ts';
 import { benchHubScale } from './hub-scale.ts';
 import { benchNgc } from './ngc.ts';
 import { benchNgcSearch } from './ngc-search.ts';
+import { benchNpm } from './npm.ts';
+import { benchNpmCi } from './npm-ci.ts';
 import { benchImages } from './oci.ts';
 import { benchColdLayer } from './oci-cold.ts';
 import { benchImport } from './oci-import.ts';
@@ -32,6 +34,8 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   'hub-scale': benchHubScale,
   ngc: benchNgc,
   'ngc-search': benchNgcSearch,
+  npm: benchNpm,
+  'npm-ci': benchNpmCi,
   oci: benchImages,
   'oci-cold': benchColdLayer,
   'oci-import': benchImport,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { hubSample } from '../conformance/huggingface-sample.ts';
 import { ngcSample } from '../conformance/ngc-sample.ts';
+import { npmSample } from '../conformance/npm-sample.ts';
 import { imageSample } from '../conformance/oci-sample.ts';
 import { pypiSample } from '../conformance/pypi-sample.ts';
 import { serviceConformance } from '../conformance/service.ts';
@@ -34,4 +35,5 @@ describe.each(engines)('on %s', (_name, start) => {
   serviceConformance('huggingface', hubSample, storesOf('huggingface'));
   serviceConformance('ngc', ngcSample, storesOf('ngc'));
   serviceConformance('oci', imageSample, storesOf('oci'));
+  serviceConformance('npm', npmSample, storesOf('npm'));
 });

@@ -5,6 +5,8 @@ import type { AddressInfo, Socket } from 'node:net';
 /** What stands at a path of the origin. */
 export interface Thing {
   body: Buffer | string;
+  /** Instead of `body`: what is said depends on what was asked. */
+  answer?(call: Call): Buffer | string;
   type?: string;
   etag?: string;
   status?: number;
@@ -35,6 +37,8 @@ export interface Call {
   method: string;
   path: string;
   headers: IncomingMessage['headers'];
+  /** What was sent with it. */
+  body: Buffer;
 }
 
 /** An origin on loopback, with everything that goes wrong with origins. */
@@ -57,12 +61,16 @@ export async function startOriginServer(): Promise<OriginServer> {
   const faults: (Fault & { left: number })[] = [];
   const calls: Call[] = [];
   const sockets = new Set<Socket>();
-  const answer = (req: IncomingMessage, res: ServerResponse) => {
+  const answer = async (req: IncomingMessage, res: ServerResponse) => {
     const path = req.url!;
-    calls.push({ method: req.method!, path, headers: req.headers });
+    const call: Call = { method: req.method!, path, headers: req.headers, body: Buffer.alloc(0) };
+    calls.push(call);
+    if (req.method === 'POST') call.body = Buffer.concat(await req.toArray());
     const fault = faults.find((one) => one.path === path && one.left > 0);
     if (fault) fault.left -= 1;
-    void reply(req, res, things.get(path), fault);
+    const bare = things.get(path.split('?', 1)[0]!);
+    const thing = things.get(path) ?? (bare?.answer ? bare : undefined);
+    await reply(req, res, thing?.answer ? { ...thing, body: thing.answer(call) } : thing, fault);
   };
   let server = await open(answer, sockets, 0);
   const { port } = server.address() as AddressInfo;
@@ -88,11 +96,12 @@ export async function startOriginServer(): Promise<OriginServer> {
 }
 
 async function open(
-  answer: (req: IncomingMessage, res: ServerResponse) => void,
+  answer: (req: IncomingMessage, res: ServerResponse) => Promise<void>,
   sockets: Set<Socket>,
   port: number,
 ): Promise<Server> {
-  const server = createServer(answer);
+  // a client that leaves in the middle is met by whoever asked
+  const server = createServer((req, res) => void answer(req, res).catch(() => res.destroy()));
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));

@@ -35,6 +35,7 @@ export async function startReplicas(count: number, store: string, more: NodeJS.P
       LARDER_OCI_ENABLED: 'false',
       LARDER_HUGGINGFACE_ENABLED: 'false',
       LARDER_NGC_ENABLED: 'false',
+      LARDER_NPM_ENABLED: 'false',
     };
     let running: SpawnedLarder | undefined;
     const start = async () => {

@@ -43,6 +43,7 @@ export async function spawnLarder(options: SpawnOptions): Promise<SpawnedLarder>
     LARDER_PYPI_PORT: '0',
     LARDER_HUGGINGFACE_PORT: '0',
     LARDER_NGC_PORT: '0',
+    LARDER_NPM_PORT: '0',
     LARDER_OCI_PORT: '0',
     LARDER_S3_PORT: '0',
     LARDER_ADMIN_PORT: '0',

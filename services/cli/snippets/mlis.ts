@@ -1,3 +1,4 @@
+import { npmEnvironment } from './npm.ts';
 import { authorityLines, hostOf, isSecure, type Site, type Snippet } from './site.ts';
 
 /** HPE Machine Learning Inference Software: a registry, or the environment of a packaged model. */
@@ -42,6 +43,7 @@ function environment(site: Site): string[] {
     ...authorityLines(site),
     ...pip,
     ...pipTrust,
+    ...npmEnvironment(site),
     'AIOLI_PROGRESS_DEADLINE=10000s',
   ];
 }

@@ -4,6 +4,7 @@ export interface Site {
   pypi: string;
   oci: string;
   ngc: string;
+  npm: string;
   s3: string;
   /** Hosts before which a bucket may stand. */
   s3Domains: readonly string[];

@@ -9,6 +9,7 @@ import { containerd, docker, podman } from '../snippets/images.ts';
 import { kserve } from '../snippets/kserve.ts';
 import { mlis } from '../snippets/mlis.ts';
 import { nim } from '../snippets/nim.ts';
+import { npm } from '../snippets/npm.ts';
 import type { Site, Snippet } from '../snippets/site.ts';
 import { tao } from '../snippets/tao.ts';
 
@@ -22,6 +23,7 @@ const SNIPPETS: Record<string, Snippet> = {
   javascript,
   rust,
   nim,
+  npm,
   docker,
   containerd,
   podman,
@@ -69,6 +71,7 @@ function siteOf({ config }: Session): Site {
     pypi: urlOf('pypi'),
     oci: urlOf('oci'),
     ngc: urlOf('ngc'),
+    npm: urlOf('npm'),
     s3: urlOf('s3'),
     s3Domains: domains,
     s3Region: region,

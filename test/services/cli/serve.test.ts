@@ -47,6 +47,7 @@ async function startBlock(env: NodeJS.ProcessEnv): Promise<string> {
     LARDER_PYPI_PORT: '0',
     LARDER_HUGGINGFACE_PORT: '0',
     LARDER_NGC_PORT: '0',
+    LARDER_NPM_PORT: '0',
     LARDER_OCI_PORT: '0',
     LARDER_S3_PORT: '0',
     ...env,
@@ -68,8 +69,9 @@ describe('the start block', () => {
     expect(lines[0]).toMatch(/^Larder \d+\.\d+\.\d+, airgapped, store .*\/store$/);
     expect(lines[1]).toMatch(/^ {2}huggingface +(http:\/\/127\.0\.0\.1:\d+) +HF_ENDPOINT=\1 hf download <org\/name>$/);
     expect(lines[2]).toMatch(/^ {2}ngc +(http:\/\/127\.0\.0\.1:\d+) +wget --content-disposition \1\/v2\/models\//);
-    expect(lines[3]).toMatch(/^ {2}oci +http:\/\/(127\.0\.0\.1:\d+) +docker pull \1\/docker\.io\/library\/busybox$/);
-    expect(lines[4]).toMatch(/^ {2}pypi +(http:\/\/127\.0\.0\.1:\d+) +pip install --index-url \1\/simple\/ <package>$/);
+    expect(lines[3]).toMatch(/^ {2}npm +(http:\/\/127\.0\.0\.1:\d+) +npm install --registry \1\/ <package>$/);
+    expect(lines[4]).toMatch(/^ {2}oci +http:\/\/(127\.0\.0\.1:\d+) +docker pull \1\/docker\.io\/library\/busybox$/);
+    expect(lines[5]).toMatch(/^ {2}pypi +(http:\/\/127\.0\.0\.1:\d+) +pip install --index-url \1\/simple\/ <package>$/);
     expect(lines.at(-1)).toMatch(/^ {2}admin +http:\/\/127\.0\.0\.1:\d+ +\/livez \/readyz \/metrics \/wants$/);
     const columns = lines.slice(1).map((line) => [line.indexOf('http://'), line.search(/\S+ ?\S*$/) > 0]);
     expect(new Set(columns.map(([column]) => column)).size).toBe(1);

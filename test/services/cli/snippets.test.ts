@@ -13,6 +13,7 @@ const env = {
   LARDER_PYPI_PUBLIC_URL: 'https://pypi.site.example',
   LARDER_OCI_PUBLIC_URL: 'https://images.site.example',
   LARDER_NGC_PUBLIC_URL: 'https://ngc.site.example/mirror',
+  LARDER_NPM_PUBLIC_URL: 'https://npm.site.example/packages/',
   LARDER_S3_PUBLIC_URL: 'https://s3.site.example',
 };
 
@@ -22,12 +23,12 @@ describe('larder snippets', () => {
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => line.split(/\s+/)[2]);
-    const models = ['mlis', 'kserve', 'transformers', 'vllm', 'llamacpp', 'ollama', 'javascript', 'rust', 'nim'];
+    const models = ['mlis', 'kserve', 'transformers', 'vllm', 'llamacpp', 'ollama', 'javascript', 'rust', 'nim', 'npm'];
     const images = ['docker', 'containerd', 'podman', 'tao'];
     expect(names).toEqual([...models, ...images]);
     for (const name of names) {
       const { stdout } = await larder(['snippets', name!], { env });
-      const host = images.includes(name!) ? 'images' : name === 'nim' ? 'ngc' : 'hf';
+      const host = images.includes(name!) ? 'images' : name === 'nim' ? 'ngc' : name === 'npm' ? 'npm' : 'hf';
       expect(stdout).toContain(`${host}.site.example`);
     }
     const wrong = await larder(['snippets', 'word']);
@@ -135,5 +136,29 @@ describe('larder snippets', () => {
     expect(workspace.cloud_specific_details).toMatchObject({ endpoint_url: 'http://s3.site.example' });
     expect(stdout).toMatch(new RegExp(`^LOCAL_MODEL_REGISTRY=${REGISTRY}$`, 'm'));
     expect(stdout).toMatch(new RegExp(`^larder tao publish --registry ${REGISTRY} --bucket tao-storage$`, 'm'));
+  });
+
+  test('gives package managers variables and files that each of them can read', async () => {
+    const text = async (more: object) => (await larder(['snippets', 'npm'], { env: { ...env, ...more } })).stdout;
+    const secure = await text({});
+    expect(secure).toMatch(/^npm_config_registry=https:\/\/npm\.site\.example\/packages\/$/m);
+    expect(secure).toMatch(/^\/\/npm\.site\.example\/packages\/:_authToken=\$\{NPM_TOKEN\}$/m);
+    expect(secure).toMatch(/^NODE_EXTRA_CA_CERTS=/m);
+    expect(secure).not.toMatch(/whitelist/i);
+    const plain = await text({ LARDER_NPM_PUBLIC_URL: 'http://npm.site.example:4873' });
+    const parts = plain.split('\n\n');
+    const part = (name: string) => parts.find((one) => one.startsWith(`# ${name}`))!;
+    expect(load(part('.yarnrc.yml'))).toEqual({
+      npmRegistryServer: 'http://npm.site.example:4873',
+      npmAuthToken: expect.stringMatching(/^\$\{NPM_TOKEN:-\}$/),
+      unsafeHttpWhitelist: ['npm.site.example'],
+      enableTelemetry: false,
+    });
+    expect(parse(part('bunfig.toml'))).toEqual({
+      install: { registry: { url: 'http://npm.site.example:4873/', token: '$NPM_TOKEN' } },
+    });
+    expect((await larder(['snippets', 'mlis'], { env })).stdout).toContain(
+      'YARN_NPM_REGISTRY_SERVER=https://npm.site.example/packages\n',
+    );
   });
 });

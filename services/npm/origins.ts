@@ -1,0 +1,145 @@
+import { readFileSync } from 'node:fs';
+import { MirrorError } from '../../shared/model/errors.ts';
+import type { Catalog } from '../../shared/storage/catalog.ts';
+import { type Credentials, splitCredentials } from '../../shared/upstream/credentials.ts';
+import type { NpmConfig, OriginConfig } from './config.ts';
+import { type NpmRegistry, npmRegistries } from './npm-default.ts';
+import { scopeOf } from './package-name.ts';
+import { PRIVATE } from './refs.ts';
+
+/** A registry that is asked, ready to be asked. */
+export interface Origin extends OriginConfig {
+  /** With a slash at its end, without credentials. */
+  url: string;
+  credentials: Credentials | undefined;
+  /** PEM of authorities that are trusted for it beside the usual ones. */
+  ca: readonly string[];
+  /** Hosts of tarballs that its packuments named; asked beside its own. */
+  learnedHosts: Set<string>;
+}
+
+/** The name of the origin that npm's `registry` gives; that of a scope is `scope-<scope>`. */
+export const DEFAULT_NAME = 'npm';
+
+/**
+ * The origins in their order. When none is set they are what npm is configured with, which takes npm a moment to tell:
+ * it is asked in the background, and whoever needs it first waits for it.
+ */
+export class Origins {
+  readonly #config: NpmConfig;
+  #list: (() => Promise<Origin[]>) | undefined;
+  #read: Promise<Origin[]> | undefined;
+  readonly #closing = new AbortController();
+
+  constructor(config: NpmConfig) {
+    this.#config = config;
+  }
+
+  /**
+   * Nobody will be asked, so nobody needs to know where, or a secret: the names are enough, and where none is set, those
+   * under which something is held.
+   */
+  withoutAsking(catalog: Pick<Catalog, 'segments' | 'generation'>): void {
+    if (this.#config.origins.length > 0) {
+      const list = this.#config.origins.map((origin) =>
+        ready({ ...origin, tokenFile: undefined, passwordFile: undefined, caFile: undefined }),
+      );
+      this.#list = async () => list;
+      return;
+    }
+    let known: { generation: number; list: Origin[] } | undefined;
+    this.#list = async () => {
+      const generation = catalog.generation();
+      if (known?.generation !== generation) known = { generation, list: (await heldNames(catalog)).map(unasked) };
+      return known.list;
+    };
+  }
+
+  list(): Promise<Origin[]> {
+    if (this.#list) return this.#list();
+    const read = this.#read ?? this.#readList();
+    this.#read = read;
+    read.catch(() => {
+      // npm may be there later
+      if (this.#read === read) this.#read = undefined;
+    });
+    return read;
+  }
+
+  /** Ends the question to npm, if it is still going on. */
+  close(): void {
+    this.#closing.abort(new MirrorError('unavailable', 'settings', 'the registry is shutting down; ask again'));
+  }
+
+  async named(name: string): Promise<Origin | undefined> {
+    return (await this.list()).find((origin) => origin.name === name);
+  }
+
+  /** Those that are asked for a package: the ones of its scope, if there are any; else the ones that are for everything. */
+  async forName(name: string): Promise<Origin[]> {
+    const all = await this.list();
+    const scope = scopeOf(name)?.toLowerCase();
+    const own = all.filter(({ scopes }) => scopes.some((one) => one.toLowerCase() === scope));
+    return own.length > 0 ? own : all.filter(({ scopes }) => scopes.length === 0);
+  }
+
+  async #readList(): Promise<Origin[]> {
+    if (this.#config.origins.length > 0) return this.#config.origins.map(ready);
+    return (await npmRegistries(this.#config.npm, this.#closing.signal)).map(byDefault);
+  }
+}
+
+/** Names of origins of which something is held, the default one first. */
+async function heldNames(catalog: Pick<Catalog, 'segments'>): Promise<string[]> {
+  const names = (await catalog.segments('tarball/')).filter((name) => name !== PRIVATE && name !== DEFAULT_NAME);
+  return [DEFAULT_NAME, ...names];
+}
+
+function unasked(name: string): Origin {
+  return ready({ name, url: 'http://origin.invalid/', scopes: [], allow: [], deny: [] });
+}
+
+function byDefault({ scope, ca, ...registry }: NpmRegistry): Origin {
+  const name = scope === undefined ? DEFAULT_NAME : nameOfScope(scope);
+  const origin = ready({ name, scopes: scope === undefined ? [] : [scope], allow: [], deny: [], ...registry });
+  return { ...origin, ca: [...ca, ...origin.ca] };
+}
+
+/** The same on every machine, whatever else its npm is configured with: bundles carry it in their names. */
+function nameOfScope(scope: string): string {
+  return `scope-${scope
+    .slice(1)
+    .toLowerCase()
+    .replace(/[^a-z0-9-]/g, '-')}`.slice(0, 32);
+}
+
+function ready(config: OriginConfig): Origin {
+  const { url, credentials } = splitCredentials(config.url);
+  const ca = textIn(config, 'caFile');
+  return {
+    ...config,
+    url: url.endsWith('/') ? url : `${url}/`,
+    credentials: credentialsOf(config) ?? credentials,
+    ca: ca ? [ca] : [],
+    learnedHosts: new Set(),
+  };
+}
+
+function credentialsOf(config: OriginConfig): Credentials | undefined {
+  const token = config.token ?? textIn(config, 'tokenFile');
+  if (token) return { token };
+  if (!config.username) return undefined;
+  return { username: config.username, password: config.password ?? textIn(config, 'passwordFile') ?? '' };
+}
+
+/** Throws `unavailable`, naming the setting and not the file: clients see the message. */
+function textIn(config: OriginConfig, key: 'tokenFile' | 'passwordFile' | 'caFile'): string | undefined {
+  const path = config[key];
+  if (path === undefined) return undefined;
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (cause) {
+    const message = `the file that ${key} of the origin "${config.name}" names cannot be read`;
+    throw new MirrorError('unavailable', 'settings', message, { cause });
+  }
+}

@@ -1,0 +1,49 @@
+import type { Ref } from '../../shared/model/ref.ts';
+import { httpFacts } from '../../shared/upstream/answers.ts';
+import type { HttpOrigins } from '../../shared/upstream/http-upstream.ts';
+import type { OriginDescription } from '../../shared/upstream/origin.ts';
+import type { Upstream } from '../../shared/upstream/upstream.ts';
+import type { Origin, Origins } from './origins.ts';
+
+/**
+ * How registries are asked: documents compressed, from the registry's own host; tarballs as they are, from the hosts
+ * that its packuments name. The origins are known only when npm has told them, so the asker is made at the first question.
+ */
+export function npmUpstream(origins: Origins, http: HttpOrigins): Upstream {
+  let made: Promise<Upstream> | undefined;
+  const asker = () => {
+    made ??= origins.list().then((list) => http(list.map(descriptionOf)));
+    made.catch(() => {
+      made = undefined;
+    });
+    return made;
+  };
+  return {
+    describe: async (ref, options) => (await asker()).describe(ref, options),
+    fetch: async (ref, options) => (await asker()).fetch(ref, options),
+    async close() {
+      origins.close();
+      await (await made?.catch(() => undefined))?.close?.();
+    },
+  };
+}
+
+function descriptionOf(origin: Origin): OriginDescription {
+  const { host } = new URL(origin.url);
+  const isTarball = (ref: Ref) => ref.key.startsWith('tarball/');
+  const mayHaveFiles = (asked: string) => origin.fileHosts?.includes(asked) ?? origin.learnedHosts.has(asked);
+  return {
+    name: origin.name,
+    hosts: (asked, ref) => asked === host || (isTarball(ref) && mayHaveFiles(asked)),
+    credentials: origin.credentials,
+    credentialHosts: [host],
+    ca: origin.ca,
+    compressed: (ref) => !isTarball(ref),
+    // a registry without audits says so in many ways
+    refusal: ({ status }, ref) => (ref.posted && [405, 500, 501].includes(status) ? 'absent' : undefined),
+    facts(answer, ref) {
+      const { facts, promised } = httpFacts(answer);
+      return { facts: { ...facts, mediaType: ref.ifHeld?.mediaType ?? facts.mediaType }, promised };
+    },
+  };
+}

@@ -1,0 +1,86 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { registryClient } from '../support/npm-registry-clients.ts';
+import { runCommand } from '../support/python-clients.ts';
+import { spawnLarder } from '../support/spawn-larder.ts';
+import { median } from './measure.ts';
+import { type MadePackage, madePackage, startContentOrigin, writeProject } from './npm-content.ts';
+import { startVerdaccio } from './npm-verdaccio.ts';
+import type { Row } from './table.ts';
+
+const PACKAGES = 1000;
+const RUNS = 3;
+
+/** `npm ci` of 1,000 packages, by npm 11: from Larder and from Verdaccio with nothing in npm's cache, and from its cache alone. */
+export async function benchNpmCi(): Promise<Row[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'larder-bench-'));
+  const packages: MadePackage[] = [];
+  for (let index = 0; index < PACKAGES; index += 1)
+    packages.push(await madePackage(`package-${index}`, ['1.0.0'], 4_000 + ((index * 7919) % 40_000)));
+  const origin = await startContentOrigin(packages);
+  const larder = await spawnLarder({
+    store: join(folder, 'larder'),
+    env: {
+      LARDER_NPM_ORIGINS: JSON.stringify([{ name: 'npm', url: `${origin.url}/` }]),
+      LARDER_NPM_FRESH_SECONDS: '86400',
+      LARDER_LOG_LEVEL: 'warn',
+    },
+  });
+  const verdaccio = await startVerdaccio(join(folder, 'verdaccio'), packages);
+  try {
+    const urls = { larder: larder.urls.npm!, verdaccio: verdaccio.url };
+    for (const [name, url] of Object.entries(urls)) await writeProject(join(folder, name, 'site'), packages, url);
+    const install = (name: string, args: string[]) => installed(join(folder, name), args);
+    // what is not measured: the mirror fills, the disk's cache is warm for both
+    for (const name of Object.keys(urls)) await install(name, []);
+    const times = { larder: [] as number[], verdaccio: [] as number[], cache: [] as number[] };
+    for (let run = 0; run < RUNS; run += 1) {
+      times.verdaccio.push(await install('verdaccio', []));
+      times.larder.push(await install('larder', []));
+      times.cache.push(await install('larder', ['--prefer-offline']));
+    }
+    return rowsOf(median(times.larder), median(times.verdaccio), median(times.cache));
+  } finally {
+    await verdaccio.stop();
+    await larder.stop();
+    await origin.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Milliseconds of one `npm ci`. Its cache is empty at the start, but where it shall be preferred. */
+async function installed(home: string, more: readonly string[]): Promise<number> {
+  const cwd = join(home, 'site');
+  await rm(join(cwd, 'node_modules'), { recursive: true, force: true });
+  if (more.length === 0) await rm(join(home, '.npm'), { recursive: true, force: true });
+  const [command, ...args] = await registryClient('npm-11');
+  const env = { PATH: process.env.PATH, HOME: home };
+  const started = performance.now();
+  const ran = await runCommand(command, [...args, 'ci', ...more], { cwd, env });
+  if (ran.code !== 0) throw new Error(`npm ci failed:\n${ran.stdout}\n${ran.stderr}`);
+  return performance.now() - started;
+}
+
+function rowsOf(ours: number, verdaccio: number, cache: number): Row[] {
+  const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`;
+  const what = `npm ci of ${PACKAGES} packages (median of ${RUNS})`;
+  return [
+    {
+      what,
+      ours: seconds(ours),
+      peer: `Verdaccio ${seconds(verdaccio)}`,
+      ratio: ours / verdaccio,
+      wanted: '≤ 1',
+      met: ours <= verdaccio,
+    },
+    {
+      what,
+      ours: seconds(ours),
+      peer: `npm’s own cache ${seconds(cache)}`,
+      ratio: ours / cache,
+      wanted: '≤ 1.2',
+      met: ours <= 1.2 * cache,
+    },
+  ];
+}

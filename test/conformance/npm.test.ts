@@ -1,0 +1,4 @@
+import { npmSample } from './npm-sample.ts';
+import { serviceConformance } from './service.ts';
+
+serviceConformance('npm', npmSample);
