@@ -7,7 +7,7 @@ import type { Rooms } from '../rooms.ts';
 import { startVerdaccio } from './embedded.ts';
 import * as logins from './logins.ts';
 import { answerLook, answerOwners, isOwners } from './owners.ts';
-import { isObject, readPublication } from './publication.ts';
+import { checkTags, isObject, readPublication } from './publication.ts';
 import { isWebAddress, type WriteRow, writeRowOf } from './rows.ts';
 import { type Unit, units } from './unit.ts';
 
@@ -71,9 +71,13 @@ async function handOn(verdaccio: Embedded, rooms: Rooms, req: Request & { writes
   if (writes.kind === 'document') {
     if (isOwners(body)) return answerOwners(rooms, req, res, body.maintainers);
     Object.assign(unit, documentUnit(writes, body));
+    // what nobody may have is not taken either
+    if (unit.kind === 'publish') rooms.packages.check(writes.name);
     // who deprecates sends all versions that were listed, and means none of the others
     if (unit.kind === 'deprecate') await addMissing(locals, writes.name, body as Record<string, unknown>);
   } else if (writes.kind === 'remove') unit.kind = 'unpublish';
+  else if (req.method !== 'DELETE' && writes.kind === 'tag') checkTags({ [writes.tag!]: body });
+  else if (writes.kind === 'tags') checkTags(body);
   const { kind, publication } = unit;
   res.once('finish', () => {
     if (res.statusCode >= 300) return;

@@ -21,7 +21,7 @@ export function loginHandler({ access, context }: Rooms): RequestHandler {
     if (name !== user || user.length > MOST_NAME || /[\s:]/.test(user))
       throw new MirrorError('bad-request', 'login', 'the user name in the address is not the one in the body');
     const identity = await identityOf(access, req, password);
-    const { secret } = await access.sessions.create({ ...ofParent(identity, req, user), readonly: false, cidr: [] });
+    const { secret } = await access.sessions.create({ parent: identity.id, user, readonly: false, cidr: [] });
     context.log.info({ event: 'npm login', user, token: identity.name }, 'somebody logged in');
     sendJson(res, 201, {
       ok: `you are authenticated as '${user}'`,
@@ -69,14 +69,13 @@ export function createTokenHandler({ access, context }: Rooms): RequestHandler {
     const identity = await identityOf(access, req, wish.password);
     if (identity.id !== asking.id)
       throw new MirrorError('forbidden', 'token', 'the password is the token that you are logged in with');
+    refuseNarrower(wish);
     const cidr = Array.isArray(wish.cidr_whitelist) ? wish.cidr_whitelist.map(String) : [];
     for (const one of cidr) addNetwork(new BlockList(), one);
-    const { expires, ...parent } = ofParent(identity, req, asking.user);
     const days = typeof wish.expires === 'number' && wish.expires > 0 ? wish.expires : undefined;
     const { session, secret } = await access.sessions.create({
-      ...parent,
-      cidr,
-      readonly: wish.readonly === true || asksForReading(wish) || !mayDo(asking, 'write'),
+      ...{ parent: identity.id, user: asking.user, cidr },
+      readonly: asksForReading(wish) || !mayDo(asking, 'write'),
       ...(days === undefined ? {} : { expires: new Date(context.now() + days * DAY).toISOString() }),
       ...(typeof wish.name === 'string' ? { name: wish.name.slice(0, MOST_NAME) } : {}),
     });
@@ -100,9 +99,19 @@ export function refusal(message: string): RequestHandler {
   };
 }
 
-/** Newer npms say "read-only" in the words of granular tokens. */
-function asksForReading(wish: Record<string, unknown>): boolean {
-  return wish.packages_and_scopes_permission === 'read-only';
+/** Newer npms say it in the words of granular tokens. */
+function asksForReading({ readonly, packages_and_scopes_permission: may }: Record<string, unknown>): boolean {
+  return readonly === true || (may !== undefined && may !== 'read-write');
+}
+
+/** Throws `unsupported` for what would be a narrower token than can be made here: nobody is handed more than was asked. */
+function refuseNarrower(wish: Record<string, unknown>): void {
+  for (const field of ['packages', 'scopes', 'orgs']) {
+    const list = wish[field];
+    if (!Array.isArray(list) || list.length === 0) continue;
+    const message = `tokens are for all packages here, not for some ${field}; leave out --${field}`;
+    throw new MirrorError('unsupported', 'token', message);
+  }
 }
 
 async function identityOf(access: Rooms['access'], req: Request, password: unknown): Promise<NpmIdentity> {
@@ -122,10 +131,6 @@ async function mustBeSomebody(access: Rooms['access'], req: Request): Promise<Np
   const identity = await access.identify(req);
   if (!identity) throw new MirrorError('unauthorized', 'request', 'this needs a login; run "npm login"');
   return identity;
-}
-
-function ofParent({ id }: NpmIdentity, _req: Request, user: string) {
-  return { parent: id, user, expires: undefined };
 }
 
 function shown({ id, readonly, cidr, created, expires, name }: Session): object {

@@ -58,12 +58,30 @@ function tarballsOf(body: Json): Json[] {
   });
 }
 
+/** npm: "Tags must not be a valid semver range"; those that look like versions are all that anybody would confuse. */
+const TAG = /^(?!__proto__$)[\w.~!'()*@+-]{1,128}$/;
+
+/** Throws `bad-request` for what is no tag, or points at nothing that is a version. */
+export function checkTags(tags: unknown): asserts tags is Record<string, string> {
+  if (!isObject(tags) || Object.keys(tags).length === 0) throw wrongTag('the body says no tags');
+  for (const [tag, version] of Object.entries(tags)) {
+    if (!TAG.test(tag) || isVersion(tag.replace(/^v/, ''))) throw wrongTag(`"${short(tag)}" is no name of a tag`);
+    if (typeof version !== 'string' || !isVersion(version))
+      throw wrongTag(`the tag "${tag}" points at "${short(version)}", which is no version`);
+  }
+}
+
+function wrongTag(message: string): MirrorError {
+  return new MirrorError('bad-request', 'tag', message);
+}
+
 /** Tags that point at this version: it is the only one there is to point at. */
 function tagsOf(said: unknown, version: string): Record<string, string> {
-  const tags = Object.entries(isObject(said) ? said : {});
-  for (const [tag, to] of tags)
-    if (to !== version) throw wrong(`the tag "${short(tag)}" points at ${short(to)}, which is not what is published`);
-  return Object.fromEntries(tags.length > 0 ? tags : [['latest', version]]) as Record<string, string>;
+  const tags = isObject(said) && Object.keys(said).length > 0 ? said : { latest: version };
+  checkTags(tags);
+  for (const [tag, to] of Object.entries(tags))
+    if (to !== version) throw wrong(`the tag "${tag}" points at ${to}, which is not what is published`);
+  return tags;
 }
 
 /** Compares the bytes that arrived with what their package says of them. Throws `bad-request`. */

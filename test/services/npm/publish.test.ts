@@ -19,7 +19,7 @@ beforeEach(async () => {
   origin = new NpmOrigin(server);
   larder = await startLarder({
     services: [service as Service<unknown>],
-    config: { npm: { origins: [{ name: 'npmjs', url: origin.url }], mostPublish: 2 << 20 } },
+    config: { npm: { origins: [{ name: 'npmjs', url: origin.url }], mostPublish: 2 << 20, deny: ['unwanted'] } },
   });
   const { tokens } = larder.context('npm').access;
   ({ secret } = await tokens.create({ name: 'ci', actions: ['read', 'write'], services: ['npm'] }));
@@ -172,6 +172,24 @@ describe('publishing', () => {
     expect((await ci.bytes('/shared-name/-/shared-name-9.0.0.tgz')).status).toBe(404);
     expect(server.count(origin.packumentPath('shared-name'))).toBe(asked);
     expect((await ci.get('/shared-name?write=true')).json.versions).not.toHaveProperty(['9.0.0']);
+  });
+
+  test('a name that the site does not want is refused', async () => {
+    const answer = await ci.publish({ name: 'unwanted', version: '1.0.0' });
+    expect(answer).toMatchObject({ status: 403, json: { error: expect.stringContaining('unwanted') } });
+  });
+
+  test('tags that are none, or point at nothing, are refused', async () => {
+    await ci.publish({ name: 'tagged', version: '1.0.0' });
+    for (const [tag, version] of [
+      ['1.0.0', '1.0.0'],
+      ['v2.0.0', '1.0.0'],
+      ['__proto__', '1.0.0'],
+      ['x', 'latest'],
+    ])
+      expect((await ci.send('PUT', `/-/package/tagged/dist-tags/${tag}`, JSON.stringify(version))).status).toBe(400);
+    expect((await ci.send('PUT', '/-/package/tagged/dist-tags/x', '"9.0.0"')).status).toBe(404);
+    expect((await ci.get('/-/package/tagged/dist-tags')).json).toEqual({ latest: '1.0.0' });
   });
 
   test("a mirrored package is nobody's to change", async () => {

@@ -155,9 +155,17 @@ describe('npm token create', () => {
     expect((await publish(json.token, '1.0.0')).status).toBe(403);
     const tag = await new Publisher(url, json.token).send('PUT', '/-/package/@acme%2fapp/dist-tags/x', '"1.0.0"');
     expect(tag.status).toBe(403);
+    const newer = await make(secret, { packages_and_scopes_permission: 'read-only' });
+    expect((await publish(newer.json.token, '1.0.0')).status).toBe(403);
     // and makes none that may
     const more = await new Publisher(url, json.token).send('POST', '/-/npm/v1/tokens', { password: json.token });
     expect((await publish(more.json.token, '1.0.0')).status).toBe(403);
+  });
+
+  test('for some packages only is refused: nobody is handed more than was asked for', async () => {
+    const { secret } = await create('ci');
+    const answer = await make(secret, { packages: ['@acme/app'] });
+    expect(answer).toMatchObject({ status: 405, json: { error: expect.stringContaining('--packages') } });
   });
 
   test('for some addresses is worth nothing at others', async () => {
