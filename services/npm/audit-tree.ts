@@ -22,11 +22,14 @@ const MOST_PLACES = 500_000;
 
 /**
  * Reads the body of `audits` and `audits/quick`: a lock of npm, or the tree that yarn and pnpm make of theirs.
- * Only names and versions are taken from it. Throws `too-large`.
+ * Only names and versions are taken from it. Throws `too-large`; `not-held` for a tree that leaves out what it requires,
+ * as npm 10 sends it of the newest locks when its first question was refused: nothing found would be no answer.
  */
 export function readTree(body: Record<string, unknown>): AuditTree {
   const tree: AuditTree = { installed: new Map(), places: [] };
   const top = childrenOf(body);
+  if (top.length === 0 && isObject(body.requires) && Object.keys(body.requires).length > 0)
+    throw new MirrorError('not-held', 'audit', 'the tree does not say what is installed: nothing can be said of it');
   const waiting: { name: string; node: Record<string, unknown>; above: string[]; isProject: boolean }[] = [];
   const isProject = listsProjects(body, top);
   for (const [name, node] of top) waiting.push({ name, node, above: [], isProject });

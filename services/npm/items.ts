@@ -24,7 +24,7 @@ const body = z
   .strictObject({
     /** Names of packages, alone or with ranges or tags; resolved together, as one project. */
     packages: specs.optional(),
-    /** package-lock.json, npm-shrinkwrap.json, pnpm-lock.yaml or yarn.lock, relative to the manifest. */
+    /** package-lock.json, npm-shrinkwrap.json, pnpm-lock.yaml, yarn.lock or bun.lock, relative to the manifest. */
     lockfile: z.string().min(1).max(4096).optional(),
     /** Machines that must be able to install it. */
     targets: targets.optional(),

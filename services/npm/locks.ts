@@ -1,6 +1,7 @@
 import { glob, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { readBerryLock } from './lock-berry.ts';
+import { readBunLock } from './lock-bun.ts';
 import { readNpmLock } from './lock-npm.ts';
 import { readPnpmLock } from './lock-pnpm.ts';
 import { type Project, parseYarnLock, projectSchema, readYarnLock } from './lock-yarn.ts';
@@ -14,22 +15,23 @@ export interface ReadLock extends Lock {
 }
 
 /**
- * Reads a lock, whoever wrote it; its name says who did: `….json` npm, `….yaml` pnpm, `….lock` yarn.
+ * Reads a lock, whoever wrote it; its name says who did: `….json` npm, `….yaml` pnpm, `bun.lock` bun, `….lock` yarn.
  * Throws `bad-request`, naming the file as the manifest does.
  */
 export async function readLock(file: string, baseDir: string, options: LockOptions): Promise<ReadLock> {
   const path = resolve(baseDir, file);
   const folder = dirname(path);
   const name = basename(path);
-  if (name === 'bun.lock' || name === 'bun.lockb')
-    throw wrongLock(file, 'locks of bun cannot be read; "bun install --yarn" writes a yarn.lock');
+  if (name === 'bun.lockb')
+    throw wrongLock(file, 'the binary lock of bun cannot be read; "bun install --save-text-lockfile" writes bun.lock');
   if (!/\.(json|ya?ml|lock)$/.test(name))
-    throw wrongLock(file, 'a lock is package-lock.json, npm-shrinkwrap.json, pnpm-lock.yaml or yarn.lock');
+    throw wrongLock(file, 'a lock is package-lock.json, npm-shrinkwrap.json, pnpm-lock.yaml, yarn.lock or bun.lock');
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw wrongLock(file, `it cannot be read (${error.code}); paths are relative to the manifest`);
   });
   if (name.endsWith('.json')) return { ...readNpmLock(text, file), text, folder };
   if (!name.endsWith('.lock')) return { ...readPnpmLock(text, file), text, folder };
+  if (/(^|\.)bun\.lock$/.test(name)) return { ...readBunLock(text, file), text, folder };
   const table = parseYarnLock(text, file);
   const projects = await projectsAt(folder, file);
   if (projects.length === 0 && !options.dev)

@@ -31,7 +31,7 @@ export function isNeededOn(target: Target, locked: Locked, platforms = locked.pl
 export interface Lock {
   /** As the manifest names it. */
   file: string;
-  kind: 'npm' | 'pnpm' | 'yarn' | 'berry';
+  kind: 'npm' | 'pnpm' | 'yarn' | 'berry' | 'bun';
   packages: Locked[];
   /** What comes from elsewhere than a registry, in words. */
   strangers: string[];

@@ -83,6 +83,7 @@ test('the tour works as it is written', async () => {
     'image',
     'buckets',
     'catalog',
+    'packages',
   ]);
   await start('npm start', 8082);
   expect(await run('connected')).toMatchObject({ code: 0, stdout: expect.stringContaining('1.17.0') });
@@ -105,4 +106,7 @@ test('the tour works as it is written', async () => {
   expect(catalog).toMatchObject({ code: 0, stdout: expect.stringContaining('"path":"config.json"') });
   expect(catalog.stdout).toContain('{"model_type": "bert"}\n');
   expect(catalog.stdout).toContain(' lab/tao/first/1/config.json\n');
+  const packages = await run('packages');
+  expect(packages).toMatchObject({ code: 0, stdout: expect.stringContaining('+ @lab/kit@1.0.0') });
+  expect(packages.stdout).toMatch(/@lab\/kit@1\.0\.0\n.*is-number@7\.0\.0/);
 });

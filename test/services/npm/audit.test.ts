@@ -284,7 +284,8 @@ describe('an audit in the older form', () => {
     for (let depth = 0; depth < 2000; depth += 1) deep = { version: '1.0.0', dependencies: { a: deep } };
     const answer = await site.post(AUDITS, { dependencies: { a: deep, b: 7, c: null, d: { dependencies: [] } } });
     expect([answer.status, answer.json.metadata.totalDependencies]).toEqual([200, 1]);
-    const bare = await site.post(AUDITS, {});
+    expect((await site.post(AUDITS, { requires: { lodash: '^4.0.0' } })).status).toBe(404);
+    const bare = await site.post(AUDITS, { requires: {} });
     expect(bare.json).toMatchObject({ advisories: {}, actions: [], muted: [] });
   });
 });

@@ -414,8 +414,85 @@ describe('yarn.lock of later yarns', () => {
   });
 });
 
+describe('bun.lock', () => {
+  const text = `{
+  "lockfileVersion": 1,
+  "workspaces": {
+    "": { "name": "app", "dependencies": { "a": "^1", "other": "npm:real@4", }, "devDependencies": { "tool": "^5", }, },
+    "packages/member": { "name": "member", "dependencies": { "@s/b": "^1", "app": "workspace:*", }, },
+  },
+  "packages": {
+    "@s/b": ["@s/b@2.0.0", "", {}, "sha512-BBBB"],
+
+    "a": ["a@1.0.0", "", { "dependencies": { "@s/b": "^2", }, "optionalDependencies": { "native": "3.0.0", }, }, "sha512-AAAA"],
+
+    "member": ["member@workspace:packages/member"],
+
+    "native": ["native@3.0.0", "", { "os": "linux", "cpu": ["x64", "arm64"], "libc": "glibc", }, "sha512-CCCC"],
+
+    "other": ["real@4.0.0", "${R}/real/-/real-4.0.0.tgz", {}, "sha512-DDDD"],
+
+    "tool": ["tool@5.0.0", "", { "dependencies": { "deep": "^1", "inside": "1.0.0", }, }, "sha512-EEEE"],
+
+    "deep": ["deep@1.0.0", "", {}, "sha512-FFFF"],
+
+    "member/@s/b": ["@s/b@1.0.0", "", { "dependencies": { "deep": "^2", }, }, "sha512-GGGG"],
+
+    "tool/inside": ["inside@1.0.0", "", { "bundled": true, }, "sha512-HHHH"],
+
+    "member/@s/b/deep": ["deep@2.0.0", "", {}, "sha512-IIII"],
+  },
+}
+`;
+
+  test('names versions by their ids, and tells what they are there for by the ways through its tree', async () => {
+    const lock = await read('bun.lock', { 'bun.lock': text });
+    const all = [
+      '@s/b@1.0.0',
+      '@s/b@2.0.0',
+      'a@1.0.0',
+      'deep@1.0.0',
+      'deep@2.0.0',
+      'native@3.0.0',
+      'real@4.0.0',
+      'tool@5.0.0',
+    ];
+    expect(ids(lock)).toEqual(all);
+    expect(ids(lock, withoutDev)).toEqual(all.filter((id) => id !== 'tool@5.0.0' && id !== 'deep@1.0.0'));
+    expect(ids(lock, withoutOptional)).toEqual(all.filter((id) => id !== 'native@3.0.0'));
+    expect(only(lock, 'native')).toMatchObject({
+      platforms: { os: ['linux'], cpu: ['x64', 'arm64'], libc: ['glibc'] },
+      integrity: ['sha512-CCCC'],
+    });
+    expect(lock).toMatchObject({ kind: 'bun', strangers: [] });
+  });
+
+  test('names what comes from elsewhere', async () => {
+    const packages = {
+      one: ['one@github:owner/one#0123abc', { dependencies: {} }, 'owner-one-0123abc', 'sha512-AAAA'],
+      two: ['two@https://files.example/two.tgz', {}, 'sha512-AAAA'],
+      three: ['three@file:three.tgz', {}, 'sha512-AAAA'],
+      four: ['four@file:four', {}],
+    };
+    const lock = await read('bun.lock', { 'bun.lock': { lockfileVersion: 1, workspaces: {}, packages } });
+    expect(lock.packages).toEqual([]);
+    expect(lock.strangers).toEqual([
+      'one comes from git (github:owner/one#0123abc)',
+      'two comes from an address of its own (https://files.example/two.tgz)',
+      'three comes from a file (file:three.tgz)',
+    ]);
+  });
+
+  test.each([
+    ['that is cut off', '{ "lockfileVersion": 1, "packages": {', 'it is no lock of bun'],
+    ['of a strange form', '{ "lockfileVersion": 1, "packages": { "a": "1" } }', 'packages.a'],
+  ])('%s is refused in words', async (_, body, words) => {
+    await expect(read('bun.lock', { 'bun.lock': body })).rejects.toThrow(words);
+  });
+});
+
 test('a file that is no lock of a kind we read is refused in words', async () => {
-  await expect(read('bun.lockb', { 'bun.lockb': '' })).rejects.toThrow('bun install --yarn');
+  await expect(read('bun.lockb', { 'bun.lockb': '' })).rejects.toThrow('bun install --save-text-lockfile');
   await expect(read('deno.txt', {})).rejects.toThrow('a lock is package-lock.json');
   await expect(read('absent.json', {})).rejects.toThrow('absent.json: it cannot be read (ENOENT)');
 });
