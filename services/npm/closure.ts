@@ -165,8 +165,9 @@ class Closure {
     const refs: Ref[] = [];
     if (manifest.dist.attestations) refs.push(attestationsRef(origin, name, version));
     if (this.#isNew(`${originName} ${name}`)) {
-      const { text } = await this.#rooms.packages.find(name);
-      refs.push(advisoriesRef(origin, name, [...text.versions.keys()]));
+      // what is held goes along though its origin is out
+      const found = await this.#rooms.packages.find(name).catch(() => undefined);
+      if (found) refs.push(advisoriesRef(origin, name, [...found.text.versions.keys()]));
     }
     if (this.#isNew(originName)) refs.push(keysRef(origin));
     return refs;

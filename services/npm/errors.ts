@@ -26,7 +26,7 @@ const table = {
   // npm: "You cannot publish over the previously published versions" is a 403, other conflicts are 409 (EPUBLISHCONFLICT)
   conflict: json(409),
   'too-large': json(413),
-  unsupported: json(405),
+  unsupported: json(400),
   range: json(416),
   // clients try again on anything else, and what is not held will not be in a minute either
   'not-held': json(404),

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Digest } from '../../shared/model/digest.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import { tarballName } from './package-name.ts';
@@ -109,4 +110,17 @@ export function withImported(document: LocalDocument, imported: ReadonlyMap<stri
 
 function attachmentOf({ digest, size }: Entry, version: string, { dist }: VersionManifest): Attachment {
   return { shasum: dist.shasum ?? '', version, digest, size };
+}
+
+/** Whether a tarball's name says what the document says. */
+export function isSame(known: Entry | undefined, wanted: Entry): boolean {
+  return known?.digest === wanted.digest && JSON.stringify(known.headers) === JSON.stringify(wanted.headers);
+}
+
+/** Changes when the document does, or what came without one. */
+export function stampOf(entry: Entry | undefined, tarballs: ReadonlyMap<string, Imported>): string {
+  const hash = createHash('sha256').update(entry?.digest ?? '');
+  for (const [version, { entry: tarball }] of tarballs)
+    hash.update(`\n${version} ${tarball.digest} ${tarball.storedAt} ${JSON.stringify(tarball.headers)}`);
+  return hash.digest('base64url').slice(0, 22);
 }

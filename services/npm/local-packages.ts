@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import { digestOf } from '../../shared/model/digest.ts';
@@ -10,8 +10,10 @@ import {
   emptyDocument,
   type Imported,
   importedOf,
+  isSame,
   type LocalDocument,
   recordOf,
+  stampOf,
   tarballEntry,
   withImported,
 } from './local-document.ts';
@@ -118,7 +120,8 @@ export class LocalPackages {
         const condition = held ? { ifMatch: held.etag } : { ifAbsent: true };
         if (!(await this.#rooms.catalog.put(entry, condition))) continue;
         this.#looks.delete(name);
-        await this.#settle(changed, await this.#tarballs(name));
+        const failed = await this.#settle(changed, await this.#tarballs(name));
+        for (const [, error] of failed) throw error;
         return changed;
       }
       throw new MirrorError('conflict', 'package', `"${name}" is being written all the time; try again`);
@@ -146,6 +149,8 @@ export class LocalPackages {
 
   async #entryOf(name: string, document: LocalDocument): Promise<Entry> {
     const bytes = Buffer.from(JSON.stringify(document));
+    if (bytes.length > MOST_DOCUMENT)
+      throw new MirrorError('too-large', 'package', `"${name}" has too many versions; take some old ones back`);
     const digest = digestOf(bytes);
     await this.#rooms.blobs.put(digest, bytes.length, Readable.from([bytes], { objectMode: false }));
     const at = document.time.modified!;
@@ -164,18 +169,25 @@ export class LocalPackages {
     const tarballs = await this.#tarballs(name);
     const stamp = stampOf(entry, tarballs);
     const look = { document: known?.document, stamp, generation, at: now() };
-    if (known?.stamp !== stamp) look.document = await this.#read(name, entry, tarballs);
+    if (known?.stamp !== stamp) {
+      const { document, isWhole } = await this.#read(name, entry, tarballs);
+      look.document = document;
+      if (!isWhole) return { ...look, stamp: `${stamp} ${Object.keys(document?.versions ?? {}).length}` };
+    }
     if (this.#looks.size >= MOST_LOOKS) this.#looks.clear();
     this.#looks.set(name, look);
     return look;
   }
 
+  /** Without versions whose tarball could not be given its name: no room is left, for one. They are there when it can. */
   async #read(name: string, entry: Entry | undefined, tarballs: ReadonlyMap<string, Imported>) {
-    if (!entry && tarballs.size === 0) return undefined;
+    if (!entry && tarballs.size === 0) return { document: undefined, isWhole: true };
     const own = await this.#own(name, entry);
-    await this.#settle(own, tarballs);
+    const failed = await this.#settle(own, tarballs);
     const joined = withImported(own, tarballs);
-    return Object.keys(joined.versions).length > 0 ? joined : undefined;
+    for (const version of failed.keys()) delete joined.versions[version];
+    const document = Object.keys(joined.versions).length > 0 ? joined : undefined;
+    return { document, isWhole: failed.size === 0 };
   }
 
   async #joined(name: string, entry: Entry | undefined): Promise<LocalDocument> {
@@ -200,16 +212,24 @@ export class LocalPackages {
     return found;
   }
 
-  /** Makes the tarballs' names say what the document says, and takes those away that were taken back. */
-  async #settle(document: LocalDocument, tarballs: ReadonlyMap<string, Imported>): Promise<void> {
+  /**
+   * Makes the tarballs' names say what the document says, and takes those away that were taken back.
+   * @returns what went wrong, by the version that has no name for its tarball because of it
+   */
+  async #settle(document: LocalDocument, tarballs: ReadonlyMap<string, Imported>): Promise<Map<string, unknown>> {
     const { catalog } = this.#rooms;
+    const failed = new Map<string, unknown>();
     for (const version of Object.keys(document.versions)) {
       const wanted = tarballEntry(document, version);
       const known = tarballs.get(version)?.entry ?? (wanted && (await catalog.get(wanted.key, { fresh: true })));
-      if (wanted && !isSame(known, wanted)) await catalog.put(wanted);
+      if (!wanted || isSame(known, wanted)) continue;
+      await catalog.put(wanted).catch((error: unknown) => {
+        if (known?.digest !== wanted.digest) failed.set(version, error);
+      });
     }
     for (const [version, { entry }] of tarballs)
-      if ((document._removed[version] ?? '') >= entry.storedAt) await catalog.delete(entry.key);
+      if ((document._removed[version] ?? '') >= entry.storedAt) await catalog.delete(entry.key).catch(() => undefined);
+    return failed;
   }
 
   /** One writer of a name at a time in this process. */
@@ -222,15 +242,4 @@ export class LocalPackages {
       if (this.#turns.get(name) === turn) this.#turns.delete(name);
     }
   }
-}
-
-function isSame(known: Entry | undefined, wanted: Entry): boolean {
-  return known?.digest === wanted.digest && JSON.stringify(known.headers) === JSON.stringify(wanted.headers);
-}
-
-function stampOf(entry: Entry | undefined, tarballs: ReadonlyMap<string, Imported>): string {
-  const hash = createHash('sha256').update(entry?.digest ?? '');
-  for (const [version, { entry: tarball }] of tarballs)
-    hash.update(`\n${version} ${tarball.digest} ${tarball.storedAt} ${JSON.stringify(tarball.headers)}`);
-  return hash.digest('base64url').slice(0, 22);
 }

@@ -29,7 +29,7 @@ const FOLDER = 'node_modules/';
  * each entry with where it runs. https://docs.npmjs.com/cli/configuring-npm/package-lock-json
  */
 export function readNpmLock(text: string, file: string): Lock {
-  const parsed = schema.safeParse(json(text, file));
+  const parsed = schema.safeParse(parseJson(text, file));
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0]!;
     throw wrongLock(file, `${path.join('.') || 'it'}: ${message}`);
@@ -72,7 +72,8 @@ function flagsOf(one: Entry) {
   return { dev, optional, devOptional, integrity: integrity ? [integrity] : [], ...(platforms ? { platforms } : {}) };
 }
 
-function json(text: string, file: string): unknown {
+/** Throws `bad-request`, naming the file. */
+export function parseJson(text: string, file: string): unknown {
   try {
     return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {

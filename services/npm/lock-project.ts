@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, normalize } from 'node:path';
+import { parseJson } from './lock-npm.ts';
 import type { ReadLock } from './locks.ts';
 import { tarballName } from './package-name.ts';
 
@@ -21,7 +22,7 @@ const FOLDER = 'node_modules/';
  * @returns false when the lock leads out of its own folder, where nothing can be written
  */
 export async function writeProject(lock: ReadLock, folder: string, url: string): Promise<boolean> {
-  const document = JSON.parse(lock.text) as { packages: Record<string, Place>; [more: string]: unknown };
+  const document = parseJson(lock.text, lock.file) as { packages: Record<string, Place>; [more: string]: unknown };
   const { dependencies: _, ...rest } = document;
   const packages: Record<string, Place> = {};
   for (const [place, one] of Object.entries(document.packages)) {
@@ -55,6 +56,7 @@ function addressOf(place: string, { name, version }: Place, url: string): Pick<P
 /** The one that lies there; else what the lock says of it. */
 async function projectAt(lock: ReadLock, place: string, said: Place): Promise<Record<string, unknown>> {
   const text = await readFile(join(lock.folder, place, 'package.json'), 'utf8').catch(() => undefined);
-  const project = (text === undefined ? said : JSON.parse(text.replace(/^\uFEFF/, ''))) as Record<string, unknown>;
+  const shown = `${join(place, 'package.json')} beside ${lock.file}`;
+  const project = (text === undefined ? said : parseJson(text, shown)) as Record<string, unknown>;
   return Object.fromEntries(Object.entries(project).filter(([key]) => !BESIDE.includes(key)));
 }

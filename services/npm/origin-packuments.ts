@@ -3,6 +3,7 @@ import { SingleFlight } from '../../shared/mirror/single-flight.ts';
 import type { Digest } from '../../shared/model/digest.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import { isKind, MirrorError } from '../../shared/model/errors.ts';
+import type { Freshness } from '../../shared/model/freshness.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { NpmConfig } from './config.ts';
 import type { Origin } from './origins.ts';
@@ -30,10 +31,14 @@ export class OriginPackuments {
     this.#context = context;
   }
 
-  /** As the origin has it. Undefined when it does not know the package; throws what kept it from answering. */
-  async ask(origin: Origin, name: string): Promise<Known | undefined> {
+  /**
+   * As the origin has it. Undefined when it does not know the package; throws what kept it from answering.
+   * @param freshness how old it may be, where that is not what the settings say
+   */
+  async ask(origin: Origin, name: string, freshness?: Freshness): Promise<Known | undefined> {
+    const ref = packumentRef(origin, name, this.#context.config);
     try {
-      const { entry } = await this.#context.mirror.hold(packumentRef(origin, name, this.#context.config));
+      const { entry } = await this.#context.mirror.hold({ ...ref, freshness: freshness ?? ref.freshness });
       return await this.#known(origin, name, entry);
     } catch (error) {
       if (isKind(error, 'not-found')) return undefined;

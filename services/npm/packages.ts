@@ -1,5 +1,6 @@
 import type { Entry } from '../../shared/model/entry.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
+import type { Freshness } from '../../shared/model/freshness.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { NpmConfig } from './config.ts';
 import { heldVersions, onlyHeld, recordOf } from './held-versions.ts';
@@ -15,6 +16,9 @@ import { PRIVATE, packumentKey, tarballKey } from './refs.ts';
 
 /** Names that a registry has not, and browsers ask for. */
 const NO_PACKAGES = new Set(['favicon.ico', 'robots.txt', 'node_modules']);
+
+/** Seconds: nobody is asked more often, whatever clients name. */
+const ANEW: Freshness = { fresh: 10, stale: 0 };
 
 interface Parts {
   origins: Origins;
@@ -94,9 +98,9 @@ export class Packages {
   }
 
   /** The first origin that knows the package has it. */
-  async #listed(name: string, origins: readonly Origin[]): Promise<Package> {
+  async #listed(name: string, origins: readonly Origin[], freshness?: Freshness): Promise<Package> {
     for (const origin of origins) {
-      const known = await this.#packuments.ask(origin, name);
+      const known = await this.#packuments.ask(origin, name, freshness);
       if (!known) continue;
       const newest = this.#parts.policy.newest(name);
       const stamp = `${origin.name}:${known.entry.digest}:${newest ?? ''}`;
@@ -144,7 +148,9 @@ export class Packages {
       return found;
     }
     if (this.#context.listing === 'held') throw await this.#wantedVersion(name, version, origins);
-    const found = await this.#listed(name, origins);
+    const known = await this.#listed(name, origins);
+    // whoever names a version has seen it: it may be younger than what is known of its package
+    const found = known.text.versions.has(version) ? known : await this.#listed(name, origins, ANEW);
     const manifest = found.manifest(version);
     if (!manifest) throw new MirrorError('not-found', 'tarball', `${name}@${version} is not offered: ${this.#why()}`);
     const tags = Object.keys(found.tags).filter((tag) => found.tags[tag] === version);

@@ -95,7 +95,8 @@ export function promisedBy({ integrity = '', shasum }: Dist): Promised {
 function recordText(record: VersionRecord): string {
   const whole = JSON.stringify(record);
   if (whole.length <= MOST_RECORD) return whole;
-  return JSON.stringify({ ...record, manifest: installFields(record.manifest) });
+  const { devDependencies: _left, ...manifest } = installFields(record.manifest);
+  return JSON.stringify({ ...record, manifest });
 }
 
 /** Fields that installers read ("corgi" of npm's package-metadata document). */

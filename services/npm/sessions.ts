@@ -12,11 +12,11 @@ const HEADER = 'x-larder-session';
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 /** Begins as Larder's own do, so that what keeps those out of logs keeps these out, too. */
 const SECRET = /^lrd_npm_([0-9a-f]{12})_[0-9A-Za-z]{40}$/;
-/** Of one token of Larder's: logins are not cleaned up by anybody but who made them. */
 const MOST = 1_000;
 
 const sessionSchema = z.object({
   id: z.string(),
+  kind: z.enum(['login', 'token']),
   /** What `npm whoami` says. */
   user: z.string(),
   /** The id of Larder's token that it was made with, and ends with. */
@@ -33,17 +33,20 @@ const sessionSchema = z.object({
 });
 export type Session = z.infer<typeof sessionSchema>;
 
-export type SessionWish = Pick<Session, 'user' | 'parent' | 'readonly' | 'cidr' | 'expires' | 'name'>;
+export type SessionWish = Pick<Session, 'kind' | 'user' | 'parent' | 'readonly' | 'cidr' | 'expires' | 'name'>;
 
 /**
  * Tokens that `npm login` and `npm token create` hand out. Each is made with a token of Larder's, may do no more than
  * that, and is worth nothing when that is revoked.
  */
 export class Sessions {
+  readonly #most: number;
   readonly #rooms: Pick<Context<NpmConfig>, 'catalog' | 'blobs' | 'now'>;
 
-  constructor(rooms: Pick<Context<NpmConfig>, 'catalog' | 'blobs' | 'now'>) {
+  /** @param most of one token of Larder's; more logins than this end the oldest */
+  constructor(rooms: Pick<Context<NpmConfig>, 'catalog' | 'blobs' | 'now'>, most = MOST) {
     this.#rooms = rooms;
+    this.#most = most;
   }
 
   /** True for what has the shape of one. */
@@ -54,8 +57,7 @@ export class Sessions {
   /** @returns also the secret, which is kept nowhere. Throws `conflict` when too many were made with one token. */
   async create(wish: SessionWish): Promise<{ session: Session; secret: string }> {
     const { catalog, blobs, now } = this.#rooms;
-    if ((await this.list(wish.parent)).length >= MOST)
-      throw new MirrorError('conflict', 'token', `there are ${MOST} tokens of this login; revoke some of them`);
+    await this.#makeRoom(wish.parent);
     const id = randomBytes(6).toString('hex');
     const secret = `lrd_npm_${id}_${Array.from({ length: 40 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('')}`;
     const created = new Date(now()).toISOString();
@@ -94,6 +96,26 @@ export class Sessions {
     if (found.length !== 1)
       throw new MirrorError('not-found', 'token', 'there is no such token; "npm token list" shows those there are');
     await this.#rooms.catalog.delete(sessionKey(found[0]!.id));
+  }
+
+  /** Ends those that are over, or whose token of Larder's is. */
+  async sweep(isThere: (parent: string) => Promise<boolean>): Promise<void> {
+    const { catalog, now } = this.#rooms;
+    for (const { headers } of await catalog.list(sessionKey(''))) {
+      const { id, parent, expires } = parsed(headers[HEADER]) ?? {};
+      const isOver = expires !== undefined && !(Date.parse(expires) > now());
+      if (id !== undefined && (isOver || !(await isThere(parent!)))) await catalog.delete(sessionKey(id));
+    }
+  }
+
+  /** A pipeline that logs in every day logs out never. */
+  async #makeRoom(parent: string): Promise<void> {
+    const sessions = await this.list(parent);
+    if (sessions.length < this.#most) return;
+    const oldest = sessions.find(({ kind }) => kind === 'login');
+    if (!oldest)
+      throw new MirrorError('conflict', 'token', `there are ${this.#most} tokens of this login; revoke some`);
+    await this.#rooms.catalog.delete(sessionKey(oldest.id));
   }
 
   async #read(id: string): Promise<Session | undefined> {

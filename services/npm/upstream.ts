@@ -1,5 +1,7 @@
+import { MirrorError } from '../../shared/model/errors.ts';
 import type { Ref } from '../../shared/model/ref.ts';
-import { httpFacts } from '../../shared/upstream/answers.ts';
+import { type Answer, httpFacts } from '../../shared/upstream/answers.ts';
+import { shownUrl } from '../../shared/upstream/credentials.ts';
 import type { HttpOrigins } from '../../shared/upstream/http-upstream.ts';
 import type { OriginDescription } from '../../shared/upstream/origin.ts';
 import type { Upstream } from '../../shared/upstream/upstream.ts';
@@ -43,7 +45,15 @@ function descriptionOf(origin: Origin): OriginDescription {
     refusal: ({ status }, ref) => (ref.posted && [405, 500, 501].includes(status) ? 'absent' : undefined),
     facts(answer, ref) {
       const { facts, promised } = httpFacts(answer);
+      if (!isTarball(ref) && /^text\/html\b/i.test(facts.mediaType)) throw noDocument(answer, ref);
       return { facts: { ...facts, mediaType: ref.ifHeld?.mediaType ?? facts.mediaType }, promised };
     },
   };
+}
+
+/** A login page, or one of a proxy that stands between: it must not take the place of the document that is held. */
+function noDocument({ url, body }: Answer, { subject }: Ref): MirrorError {
+  body.destroy();
+  const message = `${shownUrl(url)} answered with a page for people where a registry has a document`;
+  return new MirrorError('upstream-failed', subject, message);
 }

@@ -15,7 +15,7 @@ replace-registry-host=always
 
 # .yarnrc.yml (yarn 2 and newer)
 npmRegistryServer: "${site.npm}"
-npmAuthToken: "\${NPM_TOKEN:-}"
+npmAuthToken: "\${NPM_TOKEN:-}"      # where anonymous reads are off, also: npmAlwaysAuth: true
 ${trust(site, '/etc/mirror-ca/bundle.crt')}
 enableTelemetry: false
 

@@ -22,9 +22,9 @@ type Embedded = Awaited<ReturnType<typeof startVerdaccio>>;
  */
 export async function verdaccioHandler(rooms: Rooms): Promise<RequestHandler> {
   const verdaccio = await startVerdaccio(rooms);
-  const { context, locals } = rooms;
-  const recovering = locals.recover().catch((err: Error) => context.log.error({ event: 'recover', err }, err.message));
-  context.atClose(() => recovering);
+  const { context } = rooms;
+  const tidying = tidyUp(rooms).catch((err: Error) => context.log.error({ event: 'tidy up', err }, err.message));
+  context.atClose(() => tidying);
   const router = Router({ caseSensitive: true, strict: true });
   loginRows(router, rooms);
   const [read, write] = [rooms.access.require('read'), rooms.access.require('write')];
@@ -40,6 +40,12 @@ export async function verdaccioHandler(rooms: Rooms): Promise<RequestHandler> {
   const outer = Router({ caseSensitive: true, strict: true });
   outer.use(router, webHandler(verdaccio, rooms));
   return outer;
+}
+
+/** What others left who are no more: publications in the middle, and logins of tokens that are over. */
+async function tidyUp({ locals, access, context }: Rooms): Promise<void> {
+  await locals.recover();
+  await access.sessions.sweep(async (id) => (await context.access.tokens.byId(id)) !== undefined);
 }
 
 declare module 'express-serve-static-core' {

@@ -21,8 +21,14 @@ export function loginHandler({ access, context }: Rooms): RequestHandler {
     if (name !== user || user.length > MOST_NAME || /[\s:]/.test(user))
       throw new MirrorError('bad-request', 'login', 'the user name in the address is not the one in the body');
     const identity = await identityOf(access, req, password);
-    const { secret } = await access.sessions.create({ parent: identity.id, user, readonly: false, cidr: [] });
-    context.log.info({ event: 'npm login', user, token: identity.name }, 'somebody logged in');
+    const { secret } = await access.sessions.create({
+      kind: 'login',
+      parent: identity.id,
+      user,
+      readonly: false,
+      cidr: [],
+    });
+    context.log.info({ event: 'npm login', user, by: identity.name }, 'somebody logged in');
     sendJson(res, 201, {
       ok: `you are authenticated as '${user}'`,
       id: `org.couchdb.user:${user}`,
@@ -74,7 +80,7 @@ export function createTokenHandler({ access, context }: Rooms): RequestHandler {
     for (const one of cidr) addNetwork(new BlockList(), one);
     const days = typeof wish.expires === 'number' && wish.expires > 0 ? wish.expires : undefined;
     const { session, secret } = await access.sessions.create({
-      ...{ parent: identity.id, user: asking.user, cidr },
+      ...{ kind: 'token', parent: identity.id, user: asking.user, cidr },
       readonly: asksForReading(wish) || !mayDo(asking, 'write'),
       ...(days === undefined ? {} : { expires: new Date(context.now() + days * DAY).toISOString() }),
       ...(typeof wish.name === 'string' ? { name: wish.name.slice(0, MOST_NAME) } : {}),

@@ -142,6 +142,18 @@ describe('an item of a lock', () => {
     ]);
   });
 
+  test('that is held goes along though its origin is out', async () => {
+    origin.publish({ name: 'kept', version: '1.0.0' });
+    await bench.write({ 'kept.json': lockOf({ kept: { version: '1.0.0' } }) });
+    await bench.gather({ lockfile: 'kept.json' });
+    server.fail({ path: origin.packumentPath('kept'), status: 500, times: 100 });
+    server.remove(origin.tarballPath('kept', '1.0.0'));
+    expect(await bench.gather({ lockfile: 'kept.json' })).toMatchObject({
+      items: [{ id: 'npm:kept@1.0.0' }],
+      failed: [],
+    });
+  });
+
   test('is asked for once per package, not once per place and not one after another', async () => {
     const many = Object.fromEntries(
       Array.from({ length: 60 }, (_, index) => {

@@ -178,6 +178,25 @@ describe('whoever dies', () => {
   });
 });
 
+test('a version whose tarball cannot be named is not offered, and is when it can; the others are all the while', async () => {
+  await publish('one', '1.0.0');
+  await publish('one', '1.1.0');
+  await catalog.delete(tarballKey(PRIVATE, 'one', '1.1.0'));
+  let isFull = true;
+  const full = new Proxy(catalog, {
+    get(target, field) {
+      if (field === 'put' && isFull) return () => Promise.reject(new Error('no room'));
+      const value: unknown = Reflect.get(target, field);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  const next = new LocalPackages({ catalog: full, blobs, now });
+  const versions = async () => Object.keys((await next.read('one'))!.packument.versions);
+  expect(await versions()).toEqual(['1.0.0']);
+  isFull = false;
+  expect(await versions()).toEqual(['1.0.0', '1.1.0']);
+});
+
 describe('what a bundle brought', () => {
   test('is made of the tarballs alone, with the tags that pointed at them', async () => {
     await bring('@acme/one', '1.0.0', { tags: ['old'] });

@@ -134,11 +134,22 @@ describe('a packument', () => {
     expect(json).toEqual({ error: 'there is no package "nobody-has-this" here: no registry knows it (main)' });
   });
 
-  test('that cannot be read is the origin’s failure, and an older one stands in for it', async () => {
-    server.set(origin.packumentPath('broken'), { body: '<html>', type: 'text/html' });
+  test('that cannot be read is the origin’s failure', async () => {
+    server.set(origin.packumentPath('broken'), { body: '{"versions":', type: 'application/json' });
     expect((await registry.get('/broken')).status).toBe(502);
     server.set(origin.packumentPath('other'), { body: '{"name":"evil","versions":{}}', type: 'application/json' });
     expect((await registry.get('/other')).json.error).toMatch(/another package/);
+  });
+
+  test('is not given up for the page of a proxy that stands in between', async () => {
+    await registry.get('/@s/n');
+    await registry.larder.settled();
+    server.set(origin.packumentPath('@s/n'), { body: '<html>log in', type: 'text/html; charset=utf-8' });
+    server.set(origin.packumentPath('new'), { body: '<html>log in', type: 'text/html' });
+    registry.clock.now += 2 * 86_400_000;
+    expect((await registry.get('/@s/n')).status).toBe(200);
+    const { status, json } = await registry.get('/new');
+    expect([status, json.error]).toEqual([502, expect.stringMatching(/a page for people/)]);
   });
 
   test('without a version is no package', async () => {

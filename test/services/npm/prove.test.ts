@@ -119,6 +119,12 @@ describe('a bundle of a lock of npm', { timeout: 120_000 }, () => {
     ]);
   });
 
+  test('whose package.json is none is refused in words', async () => {
+    await lockOfApp();
+    await bench.write({ 'app/package.json': '{' });
+    await expect(bench.prove(item)).rejects.toThrow('package.json beside app/package-lock.json: it is not JSON');
+  });
+
   test('whose needed packages run on no target is no bundle for it', async () => {
     await lockOfApp({ 'node_modules/native-mac': { version: '1.0.0', os: ['darwin'] } });
     expect(await bench.prove(item)).toEqual([

@@ -205,6 +205,17 @@ describe('publishing', () => {
   });
 });
 
+test('a star changes who stars it, and nothing else', async () => {
+  await ci.publish({ name: 'bright', version: '1.0.0' });
+  const { json: seen } = await ci.get('/bright?write=true');
+  const star = { _id: 'bright', _rev: seen._rev, users: { ci: true } };
+  expect((await ci.send('PUT', '/bright', star)).status).toBe(200);
+  const { json } = await ci.get('/bright');
+  expect(json.users).toEqual({ ci: true });
+  expect(json.versions['1.0.0'].dist.integrity).toBe(seen.versions['1.0.0'].dist.integrity);
+  expect(json['dist-tags']).toEqual({ latest: '1.0.0' });
+});
+
 describe('taking back', () => {
   test('does not take what was published while npm was looking', async () => {
     for (const version of ['1.0.0', '1.1.0']) await ci.publish({ name: 'busy', version });

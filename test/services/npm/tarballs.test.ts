@@ -130,6 +130,16 @@ test('a version that nobody has, and a package that nobody has, are told apart i
   expect((await registry.get('/@s/n/-/other-1.0.0.tgz')).status).toBe(404);
 });
 
+test('a version that is younger than the packument here is found, and its origin is not asked for each that is made up', async () => {
+  publish();
+  await registry.get('/@s/n');
+  registry.clock.now += 20_000;
+  const { bytes } = origin.publish({ name: '@s/n', version: '1.1.0' });
+  expect((await registry.get('/@s/n/-/n-1.1.0.tgz')).bytes.equals(bytes)).toBe(true);
+  for (let made = 0; made < 5; made += 1) expect((await registry.get(`/@s/n/-/n-9.9.${made}.tgz`)).status).toBe(404);
+  expect(server.count(origin.packumentPath('@s/n'))).toBe(2);
+});
+
 test('what is known of a version is kept with its tarball: a bundle needs no packument', async () => {
   publish({ manifest: { dependencies: { a: '1' } }, tags: ['latest', 'stable'] });
   await registry.get(PATH);

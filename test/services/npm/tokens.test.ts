@@ -1,9 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { NpmConfig } from '../../../services/npm/config.ts';
 import { service } from '../../../services/npm/service.ts';
+import { Sessions } from '../../../services/npm/sessions.ts';
 import type { Action } from '../../../shared/http/tokens.ts';
-import type { Service } from '../../../shared/service/service.ts';
+import type { Context, Service } from '../../../shared/service/service.ts';
 import { temporaryFolder } from '../../support/bundles.ts';
 import { startLarder, type TestLarder } from '../../support/larder.ts';
 import { buildPackage } from '../../support/npm-packages.ts';
@@ -97,6 +99,30 @@ describe('npm login', () => {
     await start();
     expect(await whoami(session)).toBe('alice');
   });
+});
+
+test('logins of tokens that are over are gone when the registry starts again', async () => {
+  const [stays, goes] = [await create('stays'), await create('goes')];
+  await loggedIn('alice', stays.secret);
+  await loggedIn('bob', goes.secret);
+  await tokens().revoke(goes.token.id);
+  await larder.close();
+  await start();
+  const sessions = async () => (await larder.context('npm').catalog.keys('session/')).length;
+  await expect.poll(sessions).toBe(1);
+});
+
+test('of very many logins with one token the oldest end, and tokens stay', async () => {
+  const { token } = await create('ci');
+  const sessions = new Sessions(larder.context('npm') as Context<NpmConfig>, 4);
+  const make = async (kind: 'login' | 'token') => {
+    now += 1000;
+    return (await sessions.create({ kind, parent: token.id, user: 'robot', readonly: false, cidr: [] })).secret;
+  };
+  const made = await make('token');
+  const logins = [await make('login'), await make('login'), await make('login'), await make('login')];
+  expect(await Promise.all(logins.map(whoami))).toEqual([undefined, 'robot', 'robot', 'robot']);
+  expect(await whoami(made)).toBe('robot');
 });
 
 describe('the npm of this machine', () => {
