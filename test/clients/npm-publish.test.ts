@@ -38,7 +38,7 @@ beforeAll(async () => {
     },
   });
   url = server.urls.npm!;
-  for (const client of REGISTRY_CLIENTS) homes.set(client, await homeOf(client, { url }));
+  for (const client of REGISTRY_CLIENTS) homes.set(client, await homeOf(client, { url, closed: true }));
 });
 
 afterAll(async () => {

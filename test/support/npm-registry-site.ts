@@ -35,6 +35,8 @@ export interface Settings {
   /** No trailing slash. */
   url: string;
   token?: string;
+  /** Reading needs a login too, and one is made by the client or given by `token`. */
+  closed?: boolean;
 }
 
 /** @param gap where the client runs; here when unset */
@@ -94,14 +96,18 @@ async function environmentOf(home: string, client: RegistryClient): Promise<Node
 }
 
 /** A registry and a token, as each client wants to be told. */
-async function writeSettings(home: string, client: RegistryClient, { url, token }: Settings): Promise<void> {
+async function writeSettings(
+  home: string,
+  client: RegistryClient,
+  { url, token, closed = token !== undefined }: Settings,
+): Promise<void> {
   if (client === 'berry') {
     const lines = [
       ...[`npmRegistryServer: "${url}"`, 'unsafeHttpWhitelist: ["127.0.0.1"]', 'nodeLinker: node-modules'],
       // it does not take what was published a moment ago, unless that is a site's own
       `npmPreapprovedPackages: ["@site/*"]`,
-      // a login is written to the same place, and is shown for packages with a scope alone unless it is told to
-      ...['enableGlobalCache: true', 'npmRegistries:', `  "${url}":`, '    npmAlwaysAuth: true'],
+      // it keeps its logins there, and shows them for packages with a scope alone unless it is told to
+      ...['enableGlobalCache: true', ...(closed ? ['npmRegistries:', `  "${url}":`, '    npmAlwaysAuth: true'] : [])],
       ...(token ? [`    npmAuthToken: "${token}"`] : []),
     ];
     return writeFile(join(home, '.yarnrc.yml'), `${lines.join('\n')}\n`);
