@@ -15,7 +15,7 @@ import { answerVersion } from './version-page.ts';
  * The addresses of a registry (https://github.com/npm/registry/blob/main/docs/REGISTRY-API.md). What is read is answered
  * here; what writes, and the web interface, is Verdaccio's.
  */
-export async function routes(context: Context<NpmConfig>, origins: Origins): Promise<Router> {
+export function routes(context: Context<NpmConfig>, origins: Origins): Router {
   const rooms = roomsOf(context, origins);
   // npm takes a moment to tell the default origin: it is asked now, and who needs it first waits
   if (context.listing === 'all')
@@ -26,7 +26,7 @@ export async function routes(context: Context<NpmConfig>, origins: Origins): Pro
   // /-/ping, /-/whoami, /-/v1/search, /-/npm/v1/security, /-/npm/v1/keys, /-/npm/v1/attestations
   router.use(registryRoutes(rooms));
   // logins, all that writes, and the web interface
-  router.use(await verdaccioHandler(rooms));
+  router.use(verdaccioHandler(rooms));
   return router;
 }
 
