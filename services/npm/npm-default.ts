@@ -16,6 +16,8 @@ export interface NpmRegistry {
   token?: string;
   username?: string;
   password?: string;
+  /** Its secret stands in a variable of the environment (`${NPM_TOKEN}`), and those are not read. */
+  secretInVariable?: true;
   caFile?: string;
   /** PEM. */
   ca: string[];
@@ -85,12 +87,12 @@ async function ask(npm: string, signal?: AbortSignal): Promise<Settings | undefi
   }
 }
 
-/** The settings of an `.npmrc`, a line each. Values that stand for variables of the environment are left out. */
+/** The settings of an `.npmrc`, a line each. */
 async function readNpmrc(path: string | undefined): Promise<[key: string, value: string][]> {
   const text = path === undefined ? '' : await readFile(path, 'utf8').catch(() => '');
   return text.split(/\r?\n/).flatMap((line) => {
     const [, key, value] = /^\s*([^#;=\s][^=]*?)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
-    if (key === undefined || value === undefined || value.includes('${')) return [];
+    if (key === undefined || value === undefined) return [];
     return [[unquoted(key), unquoted(value)]];
   });
 }
@@ -99,7 +101,7 @@ function unquoted(text: string): string {
   return /^(["']).*\1$/.test(text) ? text.slice(1, -1) : text;
 }
 
-type Login = Pick<NpmRegistry, 'token' | 'username' | 'password'>;
+type Login = Pick<NpmRegistry, 'token' | 'username' | 'password' | 'secretInVariable'>;
 
 /** `//host/path/:_authToken` and its like, of the longest path that the registry's begins with, as npm finds them. */
 export function credentialsIn(lines: ReadonlyMap<string, string>, registry: string): Login {
@@ -112,11 +114,12 @@ export function credentialsIn(lines: ReadonlyMap<string, string>, registry: stri
 }
 
 function loginAt(lines: ReadonlyMap<string, string>, place: string): Login | undefined {
-  const token = lines.get(`${place}:_authToken`);
+  const said = (key: string) => lines.get(`${place}:${key}`);
+  const [token, username, password, auth] = [said('_authToken'), said('username'), said('_password'), said('_auth')];
+  if ([token, username, password, auth].some((value) => value?.includes('${'))) return { secretInVariable: true };
   if (token) return { token };
-  const [username, password] = [lines.get(`${place}:username`), lines.get(`${place}:_password`)];
   if (username && password) return { username, password: decoded(password) };
-  const pair = decoded(lines.get(`${place}:_auth`) ?? '');
+  const pair = decoded(auth ?? '');
   const colon = pair.indexOf(':');
   return colon > 0 ? { username: pair.slice(0, colon), password: pair.slice(colon + 1) } : undefined;
 }

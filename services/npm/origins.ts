@@ -16,6 +16,8 @@ export interface Origin extends OriginConfig {
   ca: readonly string[];
   /** Hosts of tarballs that its packuments named; asked beside its own. */
   learnedHosts: Set<string>;
+  /** npm has a secret for it that stands in a variable of the environment, which is not read here. */
+  secretInVariable?: true;
 }
 
 /** The name of the origin that npm's `registry` gives; that of a scope is `scope-<scope>`. */
@@ -99,10 +101,10 @@ function unasked(name: string): Origin {
   return ready({ name, url: 'http://origin.invalid/', scopes: [], allow: [], deny: [] });
 }
 
-function byDefault({ scope, ca, ...registry }: NpmRegistry): Origin {
+function byDefault({ scope, ca, secretInVariable, ...registry }: NpmRegistry): Origin {
   const name = scope === undefined ? DEFAULT_NAME : nameOfScope(scope);
   const origin = ready({ name, scopes: scope === undefined ? [] : [scope], allow: [], deny: [], ...registry });
-  return { ...origin, ca: [...ca, ...origin.ca] };
+  return { ...origin, ca: [...ca, ...origin.ca], ...(secretInVariable ? { secretInVariable } : {}) };
 }
 
 /** The same on every machine, whatever else its npm is configured with: bundles carry it in their names. */

@@ -28,10 +28,10 @@ export class Package implements Offer {
     this.origin = offer.origin;
     this.stamp = offer.stamp;
     this.held = offer.held;
-    this.text = wants ? filtered(all, wants) : all;
-    const isDeprecated = (version: string) => Boolean(this.manifest(version)?.deprecated);
-    const tags = repairedTags(this.text.tags, this.text.versions, isDeprecated);
-    this.text = { ...this.text, tags };
+    const text = wants ? filtered(all, wants) : all;
+    const isDeprecated = (version: string) =>
+      Boolean(manifestOf(text.versions.get(version)!, name, version).deprecated);
+    this.text = { ...text, tags: repairedTags(text.tags, text.versions, isDeprecated) };
   }
 
   get tags(): Readonly<Record<string, string>> {

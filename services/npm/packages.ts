@@ -90,11 +90,11 @@ export class Packages {
   async #private(name: string): Promise<Package> {
     const local = await this.#parts.locals.read(name);
     if (!local) throw unknown(name, 'it is a private name, and nothing was published under it');
-    const { 'dist-tags': tags, versions, ...rest } = local.packument;
-    const bytes = Buffer.from(JSON.stringify({ ...rest, 'dist-tags': tags, versions }));
-    const blocks = this.#parts.policy.blocks(name);
-    const offer = { origin: PRIVATE, stamp: `${PRIVATE}:${local.stamp}`, held: Object.keys(versions).length };
-    return new Package(name, offer, await readPackument(bytes, name), blocks && ((version) => !blocks(version)));
+    const text = await readPackument(Buffer.from(JSON.stringify(local.packument)), name);
+    const offer = { origin: PRIVATE, stamp: `${PRIVATE}:${local.stamp}`, held: text.versions.size };
+    const found = new Package(name, offer, text, this.#wants(name, undefined));
+    if (found.text.versions.size > 0) return found;
+    throw unknown(name, noneLeft(text.versions.size, PRIVATE));
   }
 
   /** The first origin that knows the package has it. */

@@ -8,7 +8,6 @@ import { packumentPage } from './packument-page.ts';
 import { registryRoutes } from './registry-routes.ts';
 import { type Rooms, roomsOf } from './rooms.ts';
 import { tarballHandler } from './tarballs.ts';
-import { verdaccioHandler } from './verdaccio/handler.ts';
 import { answerVersion } from './version-page.ts';
 
 /**
@@ -19,7 +18,7 @@ export function routes(context: Context<NpmConfig>, origins: Origins): Router {
   const rooms = roomsOf(context, origins);
   // npm takes a moment to tell the default origin: it is asked now, and who needs it first waits
   if (context.listing === 'all')
-    origins.list().catch((error: Error) => context.log.warn({ event: 'origins' }, error.message));
+    warnOfOrigins(context, origins).catch((error: Error) => context.log.warn({ event: 'origins' }, error.message));
   const router = Router({ caseSensitive: true, strict: true });
   // packuments, tarballs, versions, tags: by GET and HEAD
   router.use(readPath(rooms));
@@ -28,6 +27,15 @@ export function routes(context: Context<NpmConfig>, origins: Origins): Router {
   // logins, all that writes, and the web interface
   router.use(verdaccioHandler(rooms));
   return router;
+}
+
+async function warnOfOrigins({ log }: Context<NpmConfig>, origins: Origins): Promise<void> {
+  const silent = (await origins.list()).filter(({ secretInVariable }) => secretInVariable);
+  for (const { name, url } of silent)
+    log.warn(
+      { event: 'origins', origin: name, url },
+      'the secret that npm has for this registry stands in a variable, which is not read; set npm.origins with a token or tokenFile',
+    );
 }
 
 /** Matched on the address as it came: a scope's slash may be escaped, and nothing else may. */

@@ -138,7 +138,7 @@ describe('larder snippets', () => {
     expect(stdout).toMatch(new RegExp(`^larder tao publish --registry ${REGISTRY} --bucket tao-storage$`, 'm'));
   });
 
-  test('gives package managers variables and files that each of them can read', async () => {
+  test('gives package managers variables and files that each of them can read', { timeout: 60_000 }, async () => {
     const text = async (more: object) => (await larder(['snippets', 'npm'], { env: { ...env, ...more } })).stdout;
     const secure = await text({});
     expect(secure).toMatch(/^npm_config_registry=https:\/\/npm\.site\.example\/packages\/$/m);

@@ -1,10 +1,11 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { configSchema } from '../../../services/npm/config.ts';
 import { credentialsIn, npmRegistries } from '../../../services/npm/npm-default.ts';
 import { Origins } from '../../../services/npm/origins.ts';
 import { temporaryFolder } from '../../support/bundles.ts';
+import { startRegistry } from './registry.ts';
 
 let folder: { path: string; remove(): Promise<void> };
 
@@ -74,9 +75,22 @@ registry = http://main.example/npm/group
     expect(others).toEqual([]);
   });
 
-  test('a value that stands for a variable is nobody’s token', async () => {
+  test('a value that stands for a variable is nobody’s token, and is said to be there', async () => {
     const npm = await npmWith('registry=http://main.example/\n//main.example/:_authToken=$' + '{TOKEN}\n');
-    expect((await npmRegistries(npm))[0]).not.toHaveProperty('token');
+    const [registry] = await npmRegistries(npm);
+    expect(registry).not.toHaveProperty('token');
+    expect(registry!.secretInVariable).toBe(true);
+    const started = await startRegistry({ config: { npm } });
+    await vi.waitFor(() =>
+      expect(started.larder.log()).toContainEqual(
+        expect.objectContaining({
+          event: 'origins',
+          origin: 'npm',
+          msg: expect.stringMatching(/stands in a variable/),
+        }),
+      ),
+    );
+    await started.close();
   });
 
   test('no npm at all is said in words that tell what to set', async () => {

@@ -32,7 +32,7 @@ afterEach(async () => {
 
 const versionsOf = async (name: string) => Object.keys((await ci.get(`/${name}`)).json.versions ?? {});
 
-describe('the npm of this machine', () => {
+describe('the npm of this machine', { timeout: 90_000 }, () => {
   let home: NpmHome;
   beforeEach(async () => {
     home = await npmHome(larder.url('npm'));
