@@ -72,10 +72,9 @@ describe('behind the gap, with a bundle made of the locks', () => {
 
   beforeAll(async () => {
     const [manifest, bundle] = [join(folder.path, 'bundle.yaml'), join(folder.path, 'bundle')];
-    const locks: RegistryClient[] = ['npm-10', 'npm-11', 'pnpm', 'yarn-1', 'berry'];
     const cpu = process.arch === 'arm64' ? 'arm64' : 'x64';
     const head = `format: larder-manifest/1\nname: page\ndefaults: { platforms: { npm: [linux/${cpu}/glibc] } }\nitems:\n`;
-    const items = locks.map((client) => `  - npm: { lockfile: locks/${client}/${WAYS[client].lock} }\n`);
+    const items = REGISTRY_CLIENTS.map((client) => `  - npm: { lockfile: locks/${client}/${WAYS[client].lock} }\n`);
     await writeFile(manifest, head + items.join(''));
     const store = join(folder.path, 'site');
     await mustRun(['bundle', 'create', manifest, bundle, '--store', join(folder.path, 'connected')]);
