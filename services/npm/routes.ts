@@ -8,6 +8,7 @@ import { packumentPage } from './packument-page.ts';
 import { registryRoutes } from './registry-routes.ts';
 import { type Rooms, roomsOf } from './rooms.ts';
 import { tarballHandler } from './tarballs.ts';
+import { verdaccioHandler } from './verdaccio/handler.ts';
 import { answerVersion } from './version-page.ts';
 
 /**
