@@ -19,6 +19,8 @@ export interface NpmSite {
   workDir: string;
   /** A folder in it for npm's cache and settings; what stands on the bundle alone has one of its own. */
   home: string;
+  /** Ours, where nobody may read without one. */
+  token?: string;
   signal: AbortSignal;
 }
 
@@ -41,7 +43,8 @@ export async function runNpm(args: readonly string[], folder: string, site: NpmS
   const home = join(workDir, site.home);
   await mkdir(home, { recursive: true });
   // npm refuses one file in both places
-  for (const name of ['user', 'global']) await writeFile(join(home, name), '');
+  await writeFile(join(home, 'global'), '');
+  await writeFile(join(home, 'user'), loginOf(site), { mode: 0o600 });
   try {
     await run(program, [...args, ...settingsOf(site, home)], {
       cwd: folder,
@@ -55,6 +58,11 @@ export async function runNpm(args: readonly string[], folder: string, site: NpmS
     signal.throwIfAborted();
     return failureOf(error as Failed, program);
   }
+}
+
+/** Not among the arguments, where everybody on this machine could read it. */
+function loginOf({ url, token }: NpmSite): string {
+  return token === undefined ? '' : `${url.replace(/^https?:/, '')}/:_authToken=${token}\n`;
 }
 
 function settingsOf({ url }: NpmSite, home: string): string[] {

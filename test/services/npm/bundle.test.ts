@@ -91,7 +91,8 @@ describe('a bundle of packages', { timeout: 180_000 }, () => {
   test('is made, proven by npm, verified and imported by the command', async () => {
     await publishOwn();
     const env = { LARDER_NPM_ORIGINS: JSON.stringify([{ name: 'main', url: origin.url }]) };
-    const options = { env, timeout: 120_000 };
+    // a site that lets nobody read without a token makes its bundles all the same
+    const options = { env: { ...env, LARDER_ACCESS_ANONYMOUS_READ: 'false' }, timeout: 120_000 };
     const created = await larder(
       ['bundle', 'create', at('bundle.yaml'), at('bundle'), '--store', at('store')],
       options,
@@ -100,6 +101,8 @@ describe('a bundle of packages', { timeout: 180_000 }, () => {
     expect(created.stderr).toContain(
       'app/package-lock.json: 1 packages can be installed from the bundle alone, by npm too',
     );
+    const tokens = await larder(['token', 'list', '--store', at('store')]);
+    expect(tokens.stdout).not.toContain('larder bundle');
     expect(await larder(['bundle', 'verify', at('bundle')])).toMatchObject({ code: 0 });
     const { stdout } = await larder(['--json', 'bundle', 'inspect', at('bundle')]);
     for (const id of ['leaf@1.1.0', 'leaf@2.0.0', 'native-mac@1.0.0']) expect(stdout).toContain(`npm:${id}`);
