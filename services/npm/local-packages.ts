@@ -165,7 +165,7 @@ export class LocalPackages {
     const generation = catalog.generation();
     const known = this.#looks.get(name);
     if (known?.generation === generation && Math.abs(now() - known.at) < LOOK) return known;
-    const entry = await catalog.get(localKey(name), { fresh: true });
+    const entry = await catalog.get(localKey(name), { fresh: true, indexed: true });
     const tarballs = await this.#tarballs(name);
     const stamp = stampOf(entry, tarballs);
     const look = { document: known?.document, stamp, generation, at: now() };

@@ -12,7 +12,7 @@ import { isPackageName } from './package-name.ts';
 import type { VersionRecord } from './packument.ts';
 import { readPackument } from './packument-text.ts';
 import { isOldEnough, type Policy } from './policy.ts';
-import { PRIVATE, packumentKey, tarballKey } from './refs.ts';
+import { localKey, PRIVATE, packumentKey, tarballKey } from './refs.ts';
 
 /** Names that a registry has not, and browsers ask for. */
 const NO_PACKAGES = new Set(['favicon.ico', 'robots.txt', 'node_modules']);
@@ -57,13 +57,19 @@ export class Packages {
     return this.#context.listing === 'held' ? this.#held(name, origins) : this.#listed(name, origins);
   }
 
-  /** A version, and who has it: what is held is found by its name alone; else the packument says what it must be. */
+  /**
+   * A version, and who has it: what is held is found by its name alone, and then nobody is asked for it; else the
+   * packument says what it must be.
+   */
   async record(name: string, version: string): Promise<FoundVersion> {
     this.check(name);
     this.#parts.policy.checkVersion(name, version);
+    const origins = await this.#asked(name);
+    const held = (await this.#seemsPrivate(name)) ? undefined : await this.#heldOf(origins, name, version);
+    if (held) return held;
     const found = (await this.isPrivate(name))
       ? await this.#heldRecord(PRIVATE, name, version)
-      : await this.#originRecord(name, version);
+      : await this.#originRecord(origins, name, version);
     if (found) return found;
     throw new MirrorError('not-found', 'tarball', `there is no ${name}@${version} here`);
   }
@@ -78,6 +84,14 @@ export class Packages {
   /** True for a name that is never asked for upstream. */
   async isPrivate(name: string): Promise<boolean> {
     return this.#parts.policy.isPrivate(name) || (await this.#parts.locals.has(name));
+  }
+
+  /** The same by the index of names alone, which learns within seconds what other replicas do. */
+  async #seemsPrivate(name: string): Promise<boolean> {
+    if (this.#parts.policy.isPrivate(name)) return true;
+    const { catalog } = this.#context;
+    const [first] = await catalog.keys(localKey(name), { limit: 1 });
+    return first === localKey(name) || (await catalog.keys(tarballKey(PRIVATE, name, ''), { limit: 1 })).length > 0;
   }
 
   /** Origins in their order that are asked for a package. */
@@ -137,8 +151,7 @@ export class Packages {
     return (version, time) => !blocks?.(version) && (newest === undefined || isOldEnough(time, newest));
   }
 
-  async #originRecord(name: string, version: string): Promise<FoundVersion | undefined> {
-    const origins = await this.#asked(name);
+  async #heldOf(origins: readonly Origin[], name: string, version: string): Promise<FoundVersion | undefined> {
     for (const origin of origins) {
       const found = await this.#heldRecord(origin.name, name, version);
       if (!found) continue;
@@ -147,6 +160,12 @@ export class Packages {
       if (host) origin.learnedHosts.add(host);
       return found;
     }
+    return undefined;
+  }
+
+  async #originRecord(origins: readonly Origin[], name: string, version: string): Promise<FoundVersion> {
+    const held = await this.#heldOf(origins, name, version);
+    if (held) return held;
     if (this.#context.listing === 'held') throw await this.#wantedVersion(name, version, origins);
     const known = await this.#listed(name, origins);
     // whoever names a version has seen it: it may be younger than what is known of its package

@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import { type Sendable, send, sendFacts } from '../../shared/http/send.ts';
 import { DocumentCache } from '../../shared/mirror/document-cache.ts';
+import { heldResource } from '../../shared/mirror/resource.ts';
 import type { ByteRange } from '../../shared/model/byte-range.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import type { Ref } from '../../shared/model/ref.ts';
@@ -19,10 +20,6 @@ type Handler = (req: Request, res: Response, asked: { name: string; version: str
 /** `/<name>/-/<file>`: a tarball, held or arriving. Its hashes are checked before its last bytes go out. */
 export function tarballHandler({ context, packages }: Rooms): Handler {
   const small = new DocumentCache();
-  const open = async ({ digest, size }: Entry, range?: ByteRange) => {
-    const bytes = await small.read(digest, () => context.blobs.read(digest, size));
-    return range ? bytes.subarray(range.start, range.end + 1) : bytes;
-  };
   return async (req, res, { name, version }) => {
     const found = await packages.record(name, version);
     const { ref, etag } = askedBy(found);
@@ -31,13 +28,25 @@ export function tarballHandler({ context, packages }: Rooms): Handler {
       const { facts, served } = await context.mirror.describe(ref);
       return sendFacts(req, res, { ...facts, etag: etag ?? facts.etag }, { ...options, served });
     }
-    const resource: Sendable = await context.mirror.open(ref);
-    const thing = { ...resource, facts: { ...resource.facts, etag: etag ?? resource.facts.etag } };
-    const { entry } = found;
-    if (entry && entry.size <= LARGEST_IN_MEMORY && resource.served === 'hit')
-      thing.open = (range) => open(entry, range);
-    await send(req, res, thing, options);
+    const resource = (await smallResource(context, small, found.entry)) ?? (await context.mirror.open(ref));
+    const facts = { ...resource.facts, etag: etag ?? resource.facts.etag };
+    await send(req, res, { ...resource, facts }, options);
   };
+}
+
+/** A small one that is held, whole: nobody looks whether it is there before it is read. Undefined for all others. */
+async function smallResource(
+  { mirror, blobs }: Rooms['context'],
+  small: DocumentCache,
+  entry: Entry | undefined,
+): Promise<Sendable | undefined> {
+  if (!entry || entry.size > LARGEST_IN_MEMORY) return undefined;
+  const { digest, size } = entry;
+  const bytes = await small.read(digest, () => blobs.read(digest, size)).catch(() => undefined);
+  if (!bytes) return undefined;
+  mirror.given();
+  const open = async (range?: ByteRange) => (range ? bytes.subarray(range.start, range.end + 1) : bytes);
+  return { ...heldResource(entry, 'hit', blobs), open };
 }
 
 interface TarballRef {

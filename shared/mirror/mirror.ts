@@ -81,20 +81,24 @@ export class Mirror {
   async read(ref: Ref, options: { maxBytes?: number } = {}): Promise<Document> {
     const atOnce = await this.#inMemory(ref);
     if (atOnce) return atOnce;
-    const found = await this.#find(ref);
-    this.#events.served(found.served);
-    const entry = await this.#keptOf(ref, found);
+    const { entry, served } = await this.hold(ref);
     const bytes = await this.#documents.read(entry.digest, () =>
       this.#options.blobs.read(entry.digest, options.maxBytes ?? MOST_DOCUMENT),
     );
-    return { entry, bytes, served: found.served };
+    return { entry, bytes, served };
   }
 
-  /** Waits until it is held, fetching it where needed. */
+  /** Waits until it is held, fetching it where needed; a download that fails leaves what was held before. */
   async hold(ref: Ref): Promise<{ entry: Entry; served: Served }> {
     const found = await this.#find(ref);
     this.#events.served(found.served);
-    return { entry: await this.#keptOf(ref, found), served: found.served };
+    const entry = found.entry ?? (await found.kept.catch((error) => this.#insteadOf(ref, error)));
+    return { entry, served: found.served };
+  }
+
+  /** Counts what was held and given without coming by here. */
+  given(): void {
+    this.#events.served('hit');
   }
 
   /** Some bytes of it, without starting a download of the rest. */
@@ -134,11 +138,6 @@ export class Mirror {
     if (atHand) return atHand;
     const { answer, shared } = await this.#asking.run(idOf(ref), () => this.#ask(ref));
     return shared && answer.fill ? { ...answer, served: 'shared' } : answer;
-  }
-
-  /** What is held in the end: a download that fails leaves what was held before. */
-  async #keptOf(ref: Ref, found: Found): Promise<Entry> {
-    return found.entry ?? (await found.kept.catch((error) => this.#insteadOf(ref, error)));
   }
 
   /** The same, and its bytes are there: what was moved away is fetched again. */

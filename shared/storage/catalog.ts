@@ -41,13 +41,17 @@ export class Catalog {
 
   /**
    * On an engine, what another replica wrote over a name is noticed within a few seconds; with `fresh` at once, for one
-   * more question to the engine.
+   * more question to the engine. A name that the index lacks is looked for in the store; not with `indexed`, where all
+   * who write share the index: for names that are asked for all the time, and mostly are not there.
    */
-  async get(key: string, options: { fresh?: boolean } = {}): Promise<Entry | undefined> {
+  async get(key: string, options: { fresh?: boolean; indexed?: boolean } = {}): Promise<Entry | undefined> {
+    const { index, sharedIndex, upkeep } = this.#parts;
     const generation = this.generation();
     const recent = this.#recent.get(key, generation);
-    if (recent && (this.#parts.sharedIndex || !options.fresh)) return recent;
-    const indexed = this.#parts.sharedIndex ? this.#parts.index.get(this.service, key) : undefined;
+    if (recent && (sharedIndex || !options.fresh)) return recent;
+    if (sharedIndex && options.indexed) await upkeep.ready();
+    const indexed = sharedIndex ? index.get(this.service, key) : undefined;
+    if (!indexed && sharedIndex && options.indexed) return undefined;
     const entry = indexed ?? (await this.current(key))?.entry;
     if (entry) this.#recent.set(key, entry, this.generation() === generation ? generation : -1);
     return entry;

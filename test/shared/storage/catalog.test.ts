@@ -48,6 +48,19 @@ describe.each(['memory:', 'directory'])('names in %s', (kind) => {
     expect(await catalog.keys()).toEqual([]);
   });
 
+  test('a name that the index lacks is looked for in the store, unless the index is to be believed', async () => {
+    const store = await open();
+    const catalog = store.catalog('s');
+    const document = Buffer.from(`${JSON.stringify(entryOf('late'))}\n`);
+    await store.objects.put(catalogPath('s', 'late'), document);
+    // in memory, as on an engine, others may write without this index
+    const believed = kind === 'directory' ? undefined : entryOf('late');
+    expect(await catalog.get('late', { indexed: true })).toEqual(believed);
+    expect(await catalog.get('late')).toEqual(entryOf('late'));
+    // who found it told the index
+    expect(await catalog.get('late', { indexed: true })).toEqual(entryOf('late'));
+  });
+
   test('services do not see each other', async () => {
     const store = await open();
     await store.catalog('one').put(entryOf('a'));
