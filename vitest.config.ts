@@ -22,7 +22,8 @@ export default defineConfig({
         test: {
           name: 'engine',
           include: ['test/engine/**/*.test.ts'],
-          testTimeout: 120_000,
+          // in CI the clients go first
+          testTimeout: 300_000,
           hookTimeout: 1_200_000,
           fileParallelism: false,
         },
@@ -33,8 +34,8 @@ export default defineConfig({
           name: 'engine-s3',
           include: ['test/services/s3/{access,checksums,forms,lists,objects,uploads}.test.ts'],
           globalSetup: 'test/engine/s3-setup.ts',
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
           fileParallelism: false,
         },
       },

@@ -1,20 +1,14 @@
-import { readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join, relative, sep } from 'node:path';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { MirrorError } from '../../shared/model/errors.ts';
+import { filesBelow, type FolderFile as PlainFile, realFolder } from '../../shared/storage/folder-files.ts';
 import { largeFile } from './local-documents.ts';
 import { isCommit, isFilePath, type Repo } from './repo.ts';
 import type { TreeFile } from './tree.ts';
 
 /** A file of a folder that is to become a repo. */
-export interface FolderFile {
-  /** In the repo. */
-  path: string;
-  /** On this machine, links followed. */
-  place: string;
-  size: number;
-  /** What shows that it was changed meanwhile. */
-  stamp: string;
+export interface FolderFile extends PlainFile {
   /** What the hub called it, where the client that fetched it wrote that down: sha256 of a large file, git's id of another. */
   etag?: string;
 }
@@ -31,8 +25,6 @@ export interface Folder {
 
 /** Where `hf download --local-dir` keeps what it knows of its files. */
 const LOCAL_DIR = '.cache/huggingface';
-/** Never part of a repo. */
-const SKIPPED = new Set(['.git', '.DS_Store']);
 
 /**
  * Looks at a folder: a plain one, one of `hf download --local-dir`, or a Hugging Face cache (its root, the folder of a
@@ -40,19 +32,14 @@ const SKIPPED = new Set(['.git', '.DS_Store']);
  * @param rev of a cache: the branch or commit whose snapshot is meant
  */
 export async function readFolder(folder: string, repo: Repo, rev: string): Promise<Folder> {
-  const root = await realpath(folder).catch((cause) => {
-    throw new MirrorError(
-      'bad-request',
-      'folder',
-      `${folder} cannot be read (${(cause as NodeJS.ErrnoException).code})`,
-      { cause },
-    );
-  });
+  const root = await realFolder(folder);
   const cache = await cacheFolder(root, repo);
   if (cache) return readCache(cache, rev);
   const snapshot = isCommit(basename(root)) && basename(dirname(root)) === 'snapshots';
   if (snapshot) return readSnapshot(dirname(dirname(root)), basename(root));
-  const files = (await walk(root, root)).filter(({ path }) => !path.startsWith(`${LOCAL_DIR}/`));
+  const files = (await filesBelow(root, { accepts: isFilePath })).filter(
+    ({ path }) => !path.startsWith(`${LOCAL_DIR}/`),
+  );
   const known = await readLocalDir(root, files);
   if (!known) return { kind: 'plain', files };
   return { kind: 'local-dir', ...known, listed: await readListing(join(root, LOCAL_DIR), known.commit) };
@@ -83,7 +70,8 @@ async function readCache(cache: string, rev: string): Promise<Folder> {
 
 /** Files of a snapshot are links to blobs, which are called by their ETag. */
 async function readSnapshot(cache: string, commit: string): Promise<Folder> {
-  const files = await walk(join(cache, 'snapshots', commit), cache);
+  const found = await filesBelow(join(cache, 'snapshots', commit), { border: cache, accepts: isFilePath });
+  const files = found.map((file) => ({ ...file, etag: etagOf(basename(file.link ?? '')) }));
   return { kind: 'cache', commit, files, listed: await readListing(cache, commit) };
 }
 
@@ -113,38 +101,6 @@ async function readListing(folder: string, commit: string | undefined): Promise<
   } catch {
     return undefined;
   }
-}
-
-async function walk(root: string, border: string, below = ''): Promise<FolderFile[]> {
-  const found: FolderFile[] = [];
-  const entries = await readdir(join(root, below), { withFileTypes: true });
-  for (const entry of entries.sort((one, other) => (one.name < other.name ? -1 : 1))) {
-    if (SKIPPED.has(entry.name)) continue;
-    const path = below === '' ? entry.name : `${below}/${entry.name}`;
-    if (!isFilePath(path))
-      throw new MirrorError('bad-request', 'folder', `"${path}" cannot be the name of a file in a repo`);
-    const place = join(root, path);
-    const target = entry.isSymbolicLink() ? await inside(place, path, border) : place;
-    const facts = await stat(target);
-    if (facts.isDirectory()) {
-      if (entry.isSymbolicLink())
-        throw new MirrorError('bad-request', 'folder', `"${path}" is a link to a folder; put the folder itself there`);
-      found.push(...(await walk(root, border, path)));
-    } else if (facts.isFile()) {
-      const etag = entry.isSymbolicLink() ? etagOf(basename(await readlink(place))) : undefined;
-      found.push({ path, place: target, size: facts.size, stamp: `${facts.ino} ${facts.size} ${facts.mtimeMs}`, etag });
-    } else throw new MirrorError('bad-request', 'folder', `"${path}" is neither a file nor a folder`);
-  }
-  return found;
-}
-
-/** Where a link leads, unless that is outside. */
-async function inside(place: string, path: string, border: string): Promise<string> {
-  const target = await realpath(place).catch((cause) => {
-    throw new MirrorError('bad-request', 'folder', `"${path}" is a link to nothing`, { cause });
-  });
-  if (target === border || relative(border, target).split(sep)[0] !== '..') return target;
-  throw new MirrorError('bad-request', 'folder', `"${path}" is a link that leads out of the folder`);
 }
 
 /** `<path>.metadata` beside a download: the commit, the ETag and the time, a line each. */

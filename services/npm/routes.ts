@@ -8,13 +8,14 @@ import { packumentPage } from './packument-page.ts';
 import { registryRoutes } from './registry-routes.ts';
 import { type Rooms, roomsOf } from './rooms.ts';
 import { tarballHandler } from './tarballs.ts';
+import { verdaccioHandler } from './verdaccio/handler.ts';
 import { answerVersion } from './version-page.ts';
 
 /**
  * The addresses of a registry (https://github.com/npm/registry/blob/main/docs/REGISTRY-API.md). What is read is answered
  * here; what writes, and the web interface, is Verdaccio's.
  */
-export async function routes(context: Context<NpmConfig>, origins: Origins): Promise<Router> {
+export function routes(context: Context<NpmConfig>, origins: Origins): Router {
   const rooms = roomsOf(context, origins);
   // npm takes a moment to tell the default origin: it is asked now, and who needs it first waits
   if (context.listing === 'all')
@@ -24,9 +25,8 @@ export async function routes(context: Context<NpmConfig>, origins: Origins): Pro
   router.use(readPath(rooms));
   // /-/ping, /-/whoami, /-/v1/search, /-/npm/v1/security, /-/npm/v1/keys, /-/npm/v1/attestations
   router.use(registryRoutes(rooms));
-  // logins, all that writes, and the web interface; loaded where it serves: it takes a second that commands need not spend
-  const { verdaccioHandler } = await import('./verdaccio/handler.ts');
-  router.use(await verdaccioHandler(rooms));
+  // logins, all that writes, and the web interface
+  router.use(verdaccioHandler(rooms));
   return router;
 }
 

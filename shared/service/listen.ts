@@ -83,16 +83,22 @@ function continueWhenRead(req: IncomingMessage, res: ServerResponse): void {
 /** @param sockets also those that have not said hello yet, which an HTTP server does not know of */
 async function drain(server: Server, sockets: ReadonlySet<Socket>, milliseconds: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
+  closeUnasked(server, sockets);
   const timer = setTimeout(() => {
     server.closeAllConnections();
     for (const socket of sockets) socket.destroy();
   }, milliseconds);
   // connections that become idle meanwhile are not kept open for a next request
-  const sweep = setInterval(() => server.closeIdleConnections(), 100);
+  const sweep = setInterval(() => closeUnasked(server, sockets), 100);
   await closed;
   clearTimeout(timer);
   clearInterval(sweep);
+}
+
+/** Connections on which nothing is under way, those too that were opened ahead and never said a word. */
+function closeUnasked(server: Server, sockets: ReadonlySet<Socket>): void {
+  server.closeIdleConnections();
+  for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
 }
 
 function cannotListen({ host, port, setting }: Address, error: NodeJS.ErrnoException): MirrorError {

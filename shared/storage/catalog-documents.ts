@@ -102,8 +102,8 @@ export async function applyUntilAgreed(
   service: string,
   told: readonly Told[],
   intended: readonly number[] = [],
-): Promise<void> {
-  index.apply(service, told);
+): Promise<number | undefined> {
+  let generation = await index.apply(service, told);
   let open = told;
   for (let turn = 0; turn < TURNS && open.length > 0; turn += 1) {
     const etags = await sideBySide(
@@ -113,9 +113,9 @@ export async function applyUntilAgreed(
     );
     const moved = open.filter(({ etag }, place) => etag !== etags[place]);
     open = await sideBySide(moved, AT_ONCE, ({ key }) => tell(objects, service, key));
-    if (open.length > 0) index.apply(service, open);
+    if (open.length > 0) generation = await index.apply(service, open);
   }
   // Only now: whoever dies before this leaves word that the name is to be looked at again.
-  if (intended.length > 1) index.apply(service, [], intended);
-  else index.settle(intended);
+  if (intended.length > 0) await index.apply(service, [], intended);
+  return generation;
 }

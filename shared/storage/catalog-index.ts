@@ -2,9 +2,10 @@ import type { Digest } from '../model/digest.ts';
 import { hexOf } from '../model/digest.ts';
 import type { Entry } from '../model/entry.ts';
 import { IndexDatabase } from './index-database.ts';
+import { IndexWrites } from './index-writes.ts';
 import { NameSearch } from './name-search.ts';
 import { isAbandoned, OWNER } from './owned-files.ts';
-import { compare, nextSegment } from './segments.ts';
+import { behind, compare, nextSegment } from './segments.ts';
 
 export interface Page {
   /** Resume behind this key. */
@@ -32,11 +33,12 @@ export interface Pending {
 /**
  * All names of a store in order, with full-text search: SQLite, which answers in microseconds and is shared by every
  * process over one directory. It can be deleted at any time: the documents are the truth and it is built again.
- * Its calls are synchronous; none of them scans all names.
+ * What is asked is answered at once, and nothing scans all names; what is written is committed once per turn.
  */
 export class CatalogIndex {
   readonly #database: IndexDatabase;
   readonly #search: NameSearch;
+  readonly #writes: IndexWrites;
   readonly #generations = new Map<string, number>();
   #seen = -1;
   #looked = false;
@@ -45,6 +47,7 @@ export class CatalogIndex {
   constructor(path: string) {
     this.#database = new IndexDatabase(path);
     this.#search = new NameSearch(this.#database);
+    this.#writes = new IndexWrites(this.#database);
   }
 
   /** A number that changes when a name of this service does, by this process or another: asked per request. */
@@ -84,10 +87,11 @@ export class CatalogIndex {
   }
 
   /** Says that the documents of these names are about to be written; undone by `apply`, or looked at after a crash. */
-  intend(service: string, keys: readonly string[]): number[] {
-    const insert = this.#sql('INSERT INTO pending (service, key, owner, since) VALUES (?, ?, ?, ?)');
-    const one = (key: string) => Number(insert.run(service, key, OWNER, Date.now()).lastInsertRowid);
-    return keys.length === 1 ? [one(keys[0]!)] : this.#database.transaction(() => keys.map(one));
+  intend(service: string, keys: readonly string[]): Promise<number[]> {
+    return this.#writes.write(() => {
+      const insert = this.#sql('INSERT INTO pending (service, key, owner, since) VALUES (?, ?, ?, ?)');
+      return keys.map((key) => Number(insert.run(service, key, OWNER, Date.now()).lastInsertRowid));
+    });
   }
 
   /** Names that somebody was writing who is no more. */
@@ -98,50 +102,47 @@ export class CatalogIndex {
     );
   }
 
-  /** Takes changes in, together with the end of what was intended. */
-  apply(service: string, changes: readonly Change[], intended: readonly number[] = []): void {
-    const generation = this.#database.transaction(() => {
-      this.settle(intended);
-      for (const change of changes) {
-        if (change.entry) this.#upsert(service, change.entry, change);
-        else this.#sql('DELETE FROM names WHERE service = ? AND key = ?').run(service, change.key);
-      }
-      if (changes.length === 0) return undefined;
-      return this.#sql(`INSERT INTO generations (service, value) VALUES (?, ?)
-        ON CONFLICT (service) DO UPDATE SET value = value + 1 RETURNING value`).get(service, Date.now()) as {
-        value: number;
-      };
-    });
-    if (generation) this.#generations.set(service, generation.value);
+  /**
+   * Takes changes in, together with the end of what was intended.
+   * @returns the generation that this made of the service's names; undefined when nothing changed
+   */
+  async apply(service: string, changes: readonly Change[], intended: readonly number[] = []) {
+    const generation = await this.#writes.write(() => this.#take(service, changes, intended));
+    if (generation !== undefined) this.#generations.set(service, generation);
+    return generation;
+  }
+
+  #take(service: string, changes: readonly Change[], intended: readonly number[]): number | undefined {
+    for (const id of intended) this.#sql('DELETE FROM pending WHERE id = ?').run(id);
+    for (const change of changes) {
+      if (change.entry) this.#upsert(service, change.entry, change);
+      else this.#sql('DELETE FROM names WHERE service = ? AND key = ?').run(service, change.key);
+    }
+    if (changes.length === 0) return undefined;
+    return this.#sql(`INSERT INTO generations (service, value) VALUES (?, ?)
+      ON CONFLICT (service) DO UPDATE SET value = value + 1 RETURNING value`).get(service, Date.now())!.value as number;
   }
 
   #upsert(service: string, entry: Entry, { modified, text = JSON.stringify(entry) }: Change): void {
     const digest = entry.parts ? null : bytesOf(entry.digest);
-    const row = [service, entry.key, digest, entry.size, modified ?? null, text];
     this.#sql(`INSERT INTO names (service, key, digest, size, modified, entry) VALUES (?, ?, ?, ?, ?, ?)
       ON CONFLICT (service, key) DO UPDATE SET digest = excluded.digest, size = excluded.size,
-        modified = excluded.modified, entry = excluded.entry`).run(...row);
+        modified = excluded.modified, entry = excluded.entry`).run(
+      ...[service, entry.key, digest, entry.size, modified ?? null, text],
+    );
     if (!entry.parts) return;
-    const { id } = this.#sql('SELECT id FROM names WHERE service = ? AND key = ?').get(service, entry.key) as {
-      id: number;
-    };
+    const id = this.#sql('SELECT id FROM names WHERE service = ? AND key = ?').get(service, entry.key)!.id as number;
     const insert = this.#sql('INSERT OR IGNORE INTO parts (digest, id) VALUES (?, ?)');
     for (const part of entry.parts) insert.run(bytesOf(part.digest), id);
   }
 
-  /** Ends what was intended, with nothing to take in. */
-  settle(intended: readonly number[]): void {
-    for (const id of intended) this.#sql('DELETE FROM pending WHERE id = ?').run(id);
-  }
-
   /** Remembers when documents were written whose names are known as they are. */
-  confirm(service: string, seen: readonly { key: string; modified: number }[]): void {
-    const update = this.#sql('UPDATE names SET modified = ? WHERE service = ? AND key = ?');
-    if (seen.length > 0) {
-      this.#database.transaction(() => {
-        for (const { key, modified } of seen) update.run(modified, service, key);
-      });
-    }
+  async confirm(service: string, seen: readonly { key: string; modified: number }[]): Promise<void> {
+    if (seen.length === 0) return;
+    await this.#writes.write(() => {
+      const update = this.#sql('UPDATE names SET modified = ? WHERE service = ? AND key = ?');
+      for (const { key, modified } of seen) update.run(modified, service, key);
+    });
   }
 
   keys(service: string, prefix: string, page: Page = {}): string[] {
@@ -200,7 +201,7 @@ export class CatalogIndex {
   /** How many names a service has, and the bytes they stand for. */
   count(service: string): { names: number; bytes: number } {
     const sql = 'SELECT count(*) AS names, coalesce(sum(size), 0) AS bytes FROM names WHERE service = ?';
-    return { ...(this.#sql(sql).get(service) as { names: number; bytes: number }) };
+    return { ...this.#sql(sql).get(service) } as { names: number; bytes: number };
   }
 
   /** Services that have names. */
@@ -221,22 +222,19 @@ export class CatalogIndex {
 
   /** True when the file had been deleted, and an empty one was opened in its place. */
   reopenIfGone(): boolean {
+    this.#writes.flush();
     this.#seen = -1;
     return this.#database.reopenIfGone();
   }
 
   close(): void {
+    this.#writes.end();
     this.#database.close();
   }
 
   #sql(text: string) {
     return this.#database.sql(text);
   }
-}
-
-/** The bound behind every key that starts with `prefix`: no UTF-8 holds the byte FF. */
-function behind(prefix: string): Buffer {
-  return Buffer.concat([Buffer.from(prefix), Buffer.from([0xff])]);
 }
 
 function bytesOf(digest: Digest): Buffer {

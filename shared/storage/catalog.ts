@@ -112,7 +112,7 @@ export class Catalog {
 
   /** Documents first, then the index; what is about to be written is written down, for the case that we die between. */
   async #writing<R>(keys: readonly string[], act: () => Promise<{ told: Told[]; result: R }>): Promise<R> {
-    const intended = this.#parts.index.intend(this.service, keys);
+    const intended = await this.#parts.index.intend(this.service, keys);
     const { told, result } = await act().catch(async (error) => {
       await this.#lookAgain(keys, intended);
       throw error;
@@ -123,9 +123,10 @@ export class Catalog {
 
   async #apply(told: readonly Told[], intended: readonly number[] = []): Promise<void> {
     const { objects, index, sharedIndex } = this.#parts;
-    if (sharedIndex) await applyUntilAgreed(objects, index, this.service, told, intended);
-    else index.apply(this.service, told, intended);
-    for (const { key } of told) this.#recent.wrote(key, this.generation());
+    const generation = sharedIndex
+      ? await applyUntilAgreed(objects, index, this.service, told, intended)
+      : await index.apply(this.service, told, intended);
+    for (const { key } of told) this.#recent.wrote(key, generation ?? -1);
   }
 
   /** After a failure nobody knows what was written: the documents do. */

@@ -125,7 +125,7 @@ class Reindexing {
         same.push({ key, modified });
       }
     }
-    this.#index.confirm(this.#service, same);
+    await this.#index.confirm(this.#service, same);
     await this.#apply(changed);
     await breathe();
   }
@@ -133,6 +133,6 @@ class Reindexing {
   async #apply(told: Told[]): Promise<void> {
     if (told.length === 0) return;
     if (this.#options.sharedIndex) await applyUntilAgreed(this.#objects, this.#index, this.#service, told);
-    else this.#index.apply(this.#service, told);
+    else await this.#index.apply(this.#service, told);
   }
 }

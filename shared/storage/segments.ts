@@ -53,3 +53,8 @@ export function touches(beginning: string, prefix: string, after: string): boole
   if (after === beginning + LAST) return false;
   return after.startsWith(beginning) || compare(after, beginning) < 0;
 }
+
+/** The bound behind every key that starts with `prefix`: no UTF-8 holds the byte FF. */
+export function behind(prefix: string): Buffer {
+  return Buffer.concat([Buffer.from(prefix), Buffer.from([0xff])]);
+}

@@ -4,7 +4,7 @@ import type { RequestHandler } from 'express';
 import type { Rooms } from '../rooms.ts';
 import { AuthPlugin } from './auth-plugin.ts';
 import { takeVerdaccioLog } from './logging.ts';
-import { runServer, searchIndex } from './modules.ts';
+import { loadModules } from './modules.ts';
 import { StoragePlugin } from './storage-plugin.ts';
 import { units } from './unit.ts';
 
@@ -15,12 +15,30 @@ const PLUGINS = join(import.meta.dirname, 'plugins');
 const MOST_FORM = '64kb';
 
 /** Verdaccio, answering requests; it listens on nothing, asks nobody, and has no files. */
-export async function startVerdaccio(rooms: Rooms): Promise<{ answer: RequestListener; storage: StoragePlugin }> {
+export interface Embedded {
+  answer: RequestListener;
+  storage: StoragePlugin;
+}
+
+/** Verdaccio when somebody needs it: started for the first who does, and once more after a start that failed. */
+export function verdaccioOnDemand(rooms: Rooms): () => Promise<Embedded> {
+  let starting: Promise<Embedded> | undefined;
+  return () => {
+    starting ??= startVerdaccio(rooms).catch((error) => {
+      starting = undefined;
+      throw error;
+    });
+    return starting;
+  };
+}
+
+async function startVerdaccio(rooms: Rooms): Promise<Embedded> {
   const { log, grants } = rooms.context;
   takeVerdaccioLog(log);
   takeSearches();
   const storage = new StoragePlugin(rooms, await grants.secretFor('verdaccio'));
   const auth = new AuthPlugin(rooms);
+  const { runServer } = loadModules();
   const server = await units.run({ kind: 'start', log }, () => runServer(settings(rooms, storage, auth) as never));
   const [answer] = (server as { listeners(event: string): unknown[] }).listeners('request');
   return { answer: answer as RequestListener, storage };
@@ -64,6 +82,7 @@ function twiceMounted(app: { use(path: string, handler: RequestHandler): void })
 
 /** Has searches of the web interface answered from the names of whichever service is asked. */
 function takeSearches(): void {
+  const { searchIndex } = loadModules();
   searchIndex.init = async () => undefined;
   searchIndex.query = async (text) => {
     const unit = units.getStore();

@@ -4,7 +4,7 @@ import { readBody } from '../../../shared/http/read-body.ts';
 import { isKind, MirrorError } from '../../../shared/model/errors.ts';
 import type { NpmIdentity } from '../access.ts';
 import type { Rooms } from '../rooms.ts';
-import { startVerdaccio } from './embedded.ts';
+import { type Embedded, verdaccioOnDemand } from './embedded.ts';
 import * as logins from './logins.ts';
 import { answerLook, answerOwners, isOwners } from './owners.ts';
 import { checkTags, isObject, readPublication } from './publication.ts';
@@ -14,14 +14,12 @@ import { type Unit, units } from './unit.ts';
 /** Bytes of the login form. */
 const MOST_FORM = 64 << 10;
 
-type Embedded = Awaited<ReturnType<typeof startVerdaccio>>;
-
 /**
  * Everything that is not reading packages: logins and tokens, which are ours; publishing, tags, taking back and
  * deprecating, and the web interface, which are Verdaccio's. It is given these requests and no others.
  */
-export async function verdaccioHandler(rooms: Rooms): Promise<RequestHandler> {
-  const verdaccio = await startVerdaccio(rooms);
+export function verdaccioHandler(rooms: Rooms): RequestHandler {
+  const verdaccio = verdaccioOnDemand(rooms);
   const { context } = rooms;
   const tidying = tidyUp(rooms).catch((err: Error) => context.log.error({ event: 'tidy up', err }, err.message));
   context.atClose(() => tidying);
@@ -68,7 +66,12 @@ function loginRows(router: Router, rooms: Rooms): void {
   router.post('/-/npm/v1/user', logins.refusal('users are tokens of Larder: "larder token" makes and revokes them'));
 }
 
-async function handOn(verdaccio: Embedded, rooms: Rooms, req: Request & { writes: WriteRow }, res: Response) {
+async function handOn(
+  verdaccio: () => Promise<Embedded>,
+  rooms: Rooms,
+  req: Request & { writes: WriteRow },
+  res: Response,
+) {
   const { writes } = req;
   const { context, locals } = rooms;
   const identity = req.identity as NpmIdentity;
@@ -90,7 +93,7 @@ async function handOn(verdaccio: Embedded, rooms: Rooms, req: Request & { writes
     const what = { package: writes.name, version: publication?.version, tag: writes.tag, by: identity.user };
     context.log.info({ event: `npm ${writes.kind === 'document' ? kind : writes.kind}`, ...what }, 'a package changed');
   });
-  pass(verdaccio, rooms, unit, req, res, { url: writes.url, body });
+  pass(await verdaccio(), rooms, unit, req, res, { url: writes.url, body });
 }
 
 function documentUnit({ name, revision }: WriteRow, body: unknown): Partial<Unit> {
@@ -116,9 +119,8 @@ async function addMissing(locals: Rooms['locals'], name: string, body: Record<st
 }
 
 /** `/`, `/-/web/…`, `/-/static/…`, and what the pages ask. Who logs in there has a token of Verdaccio's. */
-function webHandler(verdaccio: Embedded, rooms: Rooms): RequestHandler {
+function webHandler(verdaccio: () => Promise<Embedded>, rooms: Rooms): RequestHandler {
   const { context, access } = rooms;
-  const find = (text: string) => verdaccio.storage.find(text);
   return async (req, res, next) => {
     const { path, method } = req;
     const isLogin = method === 'POST' && path === '/-/verdaccio/sec/login';
@@ -127,7 +129,9 @@ function webHandler(verdaccio: Embedded, rooms: Rooms): RequestHandler {
     const kind = path === '/-/verdaccio/data/packages' ? 'list' : 'show';
     const identity = isWebToken(req.headers.authorization) ? undefined : await access.identify(req);
     const body = isLogin ? await bodyOf(req, MOST_FORM) : undefined;
-    pass(verdaccio, rooms, { kind, log: context.log, find, identity }, req, res, { url: req.url, body });
+    const embedded = await verdaccio();
+    const find = (text: string) => embedded.storage.find(text);
+    pass(embedded, rooms, { kind, log: context.log, find, identity }, req, res, { url: req.url, body });
   };
 }
 

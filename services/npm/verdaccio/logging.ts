@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { logStream, setUpLogger } from './modules.ts';
+import { loadModules } from './modules.ts';
 import { units } from './unit.ts';
 
 /** Levels of pino from which on Verdaccio's words are an error of ours. */
@@ -20,6 +20,7 @@ let home: Logger | undefined;
  */
 export function takeVerdaccioLog(fallback: Logger): void {
   home = fallback;
+  const { setUpLogger, logStream } = loadModules();
   const logger = setUpLogger({ type: 'stdout', format: 'json', level: 'warn' });
   logger[logStream] = { write };
 }

@@ -7,18 +7,31 @@ interface Indexer {
   query(text: string): Promise<{ hits: { id: string }[] }>;
 }
 
-// the CommonJS form of all of them: its parts must be the very ones that Verdaccio itself has
-const here = createRequire(import.meta.url);
-const verdaccio = createRequire(here.resolve('verdaccio'));
+/** Parts of Verdaccio: the very ones that it has itself. */
+export interface Modules {
+  runServer: typeof import('verdaccio').runServer;
+  setUpLogger(options: object): Logger & Record<symbol, unknown>;
+  searchIndex: Indexer;
+  /** Where a logger of Verdaccio's pino, which may be another one than ours, keeps what it writes to. */
+  logStream: symbol;
+}
 
-export const { runServer } = here('verdaccio') as typeof import('verdaccio');
-export const { setup: setUpLogger } = verdaccio('@verdaccio/logger') as {
-  setup(options: object): Logger & Record<symbol, unknown>;
-};
-export const { SearchMemoryIndexer: searchIndex } = verdaccio('@verdaccio/search-indexer') as {
-  SearchMemoryIndexer: Indexer;
-};
-/** Where a logger of Verdaccio's pino, which may be another one than ours, keeps what it writes to. */
-export const logStream = (
-  createRequire(verdaccio.resolve('@verdaccio/logger'))('pino') as { symbols: { streamSym: symbol } }
-).symbols.streamSym;
+let known: Modules | undefined;
+
+/** Loads Verdaccio, which takes a second and 50 MB: a site that only reads never needs it. */
+export function loadModules(): Modules {
+  known ??= load();
+  return known;
+}
+
+/** The CommonJS form of all of them: another one would be other parts. */
+function load(): Modules {
+  const here = createRequire(import.meta.url);
+  const verdaccio = createRequire(here.resolve('verdaccio'));
+  const logger = createRequire(verdaccio.resolve('@verdaccio/logger'));
+  const { runServer } = here('verdaccio') as Pick<Modules, 'runServer'>;
+  const { setup } = verdaccio('@verdaccio/logger') as { setup: Modules['setUpLogger'] };
+  const { SearchMemoryIndexer } = verdaccio('@verdaccio/search-indexer') as { SearchMemoryIndexer: Indexer };
+  const { symbols } = logger('pino') as { symbols: { streamSym: symbol } };
+  return { runServer, setUpLogger: setup, searchIndex: SearchMemoryIndexer, logStream: symbols.streamSym };
+}

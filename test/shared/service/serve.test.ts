@@ -119,6 +119,16 @@ describe('on the way out', () => {
     expect(performance.now() - began).toBeLessThan(2000);
   });
 
+  test('nor does one that was opened ahead and never asked anything', async () => {
+    await start();
+    const socket = connect(Number(new URL(larder.url('notes')).port), '127.0.0.1');
+    socket.resume();
+    await once(socket, 'connect');
+    const began = performance.now();
+    await Promise.all([larder.close(), once(socket, 'close')]);
+    expect(performance.now() - began).toBeLessThan(2000);
+  });
+
   test('being told twice is being told once', async () => {
     await start();
     await Promise.all([larder.close(), larder.close()]);

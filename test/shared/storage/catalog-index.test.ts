@@ -7,10 +7,10 @@ import { CatalogIndex } from '../../../shared/storage/catalog-index.ts';
 import { nextSegment } from '../../../shared/storage/segments.ts';
 import { entryOf, scratch } from './support.ts';
 
-function indexOf(keys: string[], path = ':memory:'): CatalogIndex {
+async function indexOf(keys: string[], path = ':memory:'): Promise<CatalogIndex> {
   const index = new CatalogIndex(path);
   onTestFinished(() => index.close());
-  index.apply(
+  await index.apply(
     's',
     keys.map((key) => ({ key, entry: entryOf(key) })),
   );
@@ -29,8 +29,8 @@ const HOSTILE = [
 ];
 
 describe('lists', () => {
-  test('hostile names are kept apart, found, and listed in the order of their bytes', () => {
-    const index = indexOf(HOSTILE);
+  test('hostile names are kept apart, found, and listed in the order of their bytes', async () => {
+    const index = await indexOf(HOSTILE);
     expect(index.keys('s', '')).toEqual(HOSTILE.toSorted(byBytes));
     for (const key of HOSTILE) expect(index.get('s', key)).toEqual(entryOf(key));
     for (const prefix of [...HOSTILE, 'a', 'x', 'a/']) {
@@ -38,8 +38,8 @@ describe('lists', () => {
     }
   });
 
-  test('pages follow on each other without a gap, whatever the size', () => {
-    const index = indexOf(HOSTILE);
+  test('pages follow on each other without a gap, whatever the size', async () => {
+    const index = await indexOf(HOSTILE);
     for (const limit of [1, 2, 5, 100]) {
       const found: string[] = [];
       for (let after: string | undefined; ; ) {
@@ -84,8 +84,8 @@ describe('segments', () => {
     }
   });
 
-  test('pages of them follow on each other', () => {
-    const index = indexOf(['p/foo', 'p/foo-bar/1', 'p/foo-bar/2', 'p/foo/1', 'p/foo.x', 'p/fo/1', 'q']);
+  test('pages of them follow on each other', async () => {
+    const index = await indexOf(['p/foo', 'p/foo-bar/1', 'p/foo-bar/2', 'p/foo/1', 'p/foo.x', 'p/fo/1', 'q']);
     expect(index.segments('s', 'p/')).toEqual(['fo', 'foo', 'foo-bar', 'foo.x']);
     expect(index.segments('s', 'p/', { limit: 2 })).toEqual(['fo', 'foo']);
     expect(index.segments('s', 'p/', { after: 'foo', limit: 1 })).toEqual(['foo-bar']);
@@ -93,8 +93,8 @@ describe('segments', () => {
     expect(index.segments('s', 'nothing/')).toEqual([]);
   });
 
-  test('hostile names have theirs', () => {
-    const index = indexOf(HOSTILE);
+  test('hostile names have theirs', async () => {
+    const index = await indexOf(HOSTILE);
     const expected = [...new Set(HOSTILE.map((key) => key.split('/')[0]!))].sort(byBytes);
     expect(index.segments('s', '')).toEqual(expected);
   });
@@ -110,7 +110,7 @@ describe('search', () => {
   ];
 
   test('every word must stand in the key, anywhere, in any case', async () => {
-    const index = indexOf(keys);
+    const index = await indexOf(keys);
     const found = async (text: string) => (await index.search('s', text, 10)).map(({ key }) => key).sort();
     expect(await found('numpy')).toEqual([keys[1], keys[0]]);
     expect(await found('NUMPY 2.1')).toEqual([keys[0]]);
@@ -125,15 +125,15 @@ describe('search', () => {
   });
 
   test('what comes, changes and goes after a search is found rightly by the next', async () => {
-    const index = indexOf(keys);
+    const index = await indexOf(keys);
     await index.search('s', 'numpy', 1);
-    index.apply('s', [
+    await index.apply('s', [
       { key: 'numpy-new', entry: entryOf('numpy-new') },
       { key: keys[0]!, entry: undefined },
       { key: keys[1]!, entry: entryOf(keys[1]!, { size: 5 }) },
     ]);
-    index.apply('s', [{ key: 'numpy-gone', entry: entryOf('numpy-gone') }]);
-    index.apply('s', [{ key: 'numpy-gone', entry: undefined }]);
+    await index.apply('s', [{ key: 'numpy-gone', entry: entryOf('numpy-gone') }]);
+    await index.apply('s', [{ key: 'numpy-gone', entry: undefined }]);
     const found = await index.search('s', 'numpy', 10);
     expect(found.map(({ key, size }) => [key, size]).sort()).toEqual([
       [keys[1], 5],
@@ -145,15 +145,15 @@ describe('search', () => {
 });
 
 describe('what needs a blob', () => {
-  test('names that are one blob, and names that are joined from several', () => {
-    const index = indexOf([]);
+  test('names that are one blob, and names that are joined from several', async () => {
+    const index = await indexOf([]);
     const [one, two, three] = ['1', '2', '3'].map((text) => digestOf(text)) as [never, never, never];
     const parts = [
       { digest: one, size: 1 },
       { digest: two, size: 1 },
       { digest: one, size: 1 },
     ];
-    index.apply('s', [
+    await index.apply('s', [
       { key: 'a', entry: entryOf('a', { digest: one }) },
       { key: 'b', entry: entryOf('b', { digest: three, parts }) },
     ]);
@@ -161,9 +161,9 @@ describe('what needs a blob', () => {
     expect(referrers(one)).toEqual(['a', 'b']);
     expect(referrers(two)).toEqual(['b']);
     expect(referrers(three)).toEqual([]);
-    index.apply('s', [{ key: 'b', entry: entryOf('b', { digest: three }) }]);
+    await index.apply('s', [{ key: 'b', entry: entryOf('b', { digest: three }) }]);
     expect([referrers(one), referrers(two), referrers(three)]).toEqual([['a'], [], ['b']]);
-    index.apply('s', [{ key: 'a', entry: undefined }]);
+    await index.apply('s', [{ key: 'a', entry: undefined }]);
     expect(referrers(one)).toEqual([]);
     expect(index.count('s')).toEqual({ names: 1, bytes: 1 });
   });
@@ -172,10 +172,10 @@ describe('what needs a blob', () => {
 describe('the file', () => {
   test('generations move with the names of their own service alone, also across processes', async () => {
     const path = join(await scratch(), 'index.sqlite');
-    const [one, other] = [indexOf([], path), indexOf([], path)];
+    const [one, other] = [await indexOf([], path), await indexOf([], path)];
     const before = [one.generation('s'), one.generation('t')];
-    other.apply('s', [{ key: 'a', entry: entryOf('a') }]);
-    other.intend('t', ['b']);
+    await other.apply('s', [{ key: 'a', entry: entryOf('a') }]);
+    await other.intend('t', ['b']);
     // looked for once for all that is at work at the same moment
     await new Promise(setImmediate);
     expect(one.generation('s')).not.toBe(before[0]);
@@ -190,22 +190,22 @@ describe('the file', () => {
       join(folder, 'text.sqlite'),
       'this is no database, and long enough to be told from an empty one'.repeat(20),
     );
-    expect(indexOf(['a'], join(folder, 'text.sqlite')).keys('s', '')).toEqual(['a']);
+    expect((await indexOf(['a'], join(folder, 'text.sqlite'))).keys('s', '')).toEqual(['a']);
     const { DatabaseSync } = await import('node:sqlite');
     const old = new DatabaseSync(join(folder, 'old.sqlite'));
     old.exec('CREATE TABLE names (id); PRAGMA user_version = 1');
     old.close();
-    expect(indexOf(['a'], join(folder, 'old.sqlite')).keys('s', '')).toEqual(['a']);
+    expect((await indexOf(['a'], join(folder, 'old.sqlite'))).keys('s', '')).toEqual(['a']);
     expect(existsSync(join(folder, 'old.sqlite'))).toBe(true);
   });
 
-  test('100,000 names are taken in, paged and counted without a scan that shows', () => {
+  test('100,000 names are taken in, paged and counted without a scan that shows', async () => {
     const index = new CatalogIndex(':memory:');
     onTestFinished(() => index.close());
     const keys = Array.from({ length: 100_000 }, (_, at) => `file/p${at % 500}/${at}`);
     const began = performance.now();
     for (let first = 0; first < keys.length; first += 10_000) {
-      index.apply(
+      await index.apply(
         's',
         keys.slice(first, first + 10_000).map((key) => ({ key, entry: entryOf(key) })),
       );
