@@ -9,7 +9,7 @@ import { OriginPackuments } from './origin-packuments.ts';
 import type { Origin, Origins } from './origins.ts';
 import { Package } from './package.ts';
 import { isPackageName } from './package-name.ts';
-import type { VersionRecord } from './packument.ts';
+import type { VersionManifest, VersionRecord } from './packument.ts';
 import { readPackument } from './packument-text.ts';
 import { isOldEnough, type Policy } from './policy.ts';
 import { localKey, PRIVATE, packumentKey, tarballKey } from './refs.ts';
@@ -104,7 +104,12 @@ export class Packages {
   async #private(name: string): Promise<Package> {
     const local = await this.#parts.locals.read(name);
     if (!local) throw unknown(name, 'it is a private name, and nothing was published under it');
-    const text = await readPackument(Buffer.from(JSON.stringify(local.packument)), name);
+    const versions = Object.entries(local.packument.versions).map(([version, manifest]) => [
+      version,
+      addressed(manifest),
+    ]);
+    const packument = { ...local.packument, versions: Object.fromEntries(versions) };
+    const text = await readPackument(Buffer.from(JSON.stringify(packument)), name);
     const offer = { origin: PRIVATE, stamp: `${PRIVATE}:${local.stamp}`, held: text.versions.size };
     const found = new Package(name, offer, text, this.#wants(name, undefined));
     if (found.text.versions.size > 0) return found;
@@ -204,6 +209,13 @@ export class Packages {
     await this.#context.wants.record({ key: tarballKey(first.name, name, version), label, item: { npm: label } });
     return notHeld(`${label} is not held here`);
   }
+}
+
+/** Who publishes says where the tarball will be, or does not: it is at our own address, whatever that was. */
+function addressed(manifest: VersionManifest): VersionManifest {
+  const { dist } = manifest;
+  if (/^https?:\/\/[^/]+\//.test(String(dist?.tarball))) return manifest;
+  return { ...manifest, dist: { ...dist, tarball: 'http://private.invalid/' } };
 }
 
 function notHeld(message: string): MirrorError {
