@@ -26,7 +26,8 @@ const FOLDER = 'node_modules/';
 
 /**
  * `package-lock.json` and `npm-shrinkwrap.json` of npm 7 and later (lockfileVersion 2 and 3): what all platforms need,
- * each entry with where it runs. https://docs.npmjs.com/cli/configuring-npm/package-lock-json
+ * each entry with where it runs.
+ * https://github.com/npm/cli/blob/latest/docs/lib/content/configuring-npm/package-lock-json.md
  */
 export function readNpmLock(text: string, file: string): Lock {
   const parsed = schema.safeParse(parseJson(text, file));

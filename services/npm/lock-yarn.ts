@@ -32,7 +32,7 @@ export function parseYarnLock(text: string, file: string): Record<string, unknow
 }
 
 /**
- * `yarn.lock` of yarn 1 (https://classic.yarnpkg.com/lang/en/docs/yarn-lock/): it tells neither where a version runs nor
+ * `yarn.lock` of yarn 1 (https://github.com/yarnpkg/yarn/tree/master/src/lockfile): it tells neither where a version runs nor
  * what is for development. Yarn fetches all of it, wherever it is; the second is in the project's package.json.
  */
 export function readYarnLock(table: Record<string, unknown>, file: string, projects: readonly Project[]): Lock {

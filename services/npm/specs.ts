@@ -11,7 +11,8 @@ export interface Spec {
 }
 
 /**
- * Reads what `npm install` takes for a package of a registry (https://docs.npmjs.com/cli/using-npm/package-spec).
+ * Reads what `npm install` takes for a package of a registry
+ * (https://github.com/npm/cli/blob/latest/docs/lib/content/using-npm/package-spec.md).
  * Throws `bad-request` for what comes from elsewhere.
  */
 export function parseSpec(text: string): Spec {
