@@ -19,7 +19,7 @@ beforeEach(async () => {
   origin = new NpmOrigin(server);
   larder = await startLarder({
     services: [service as Service<unknown>],
-    config: { npm: { origins: [{ name: 'npmjs', url: origin.url }], mostPublish: 2 << 20, deny: ['unwanted'] } },
+    config: { npm: { origins: [{ name: 'public', url: origin.url }], mostPublish: 2 << 20, deny: ['unwanted'] } },
   });
   const { tokens } = larder.context('npm').access;
   ({ secret } = await tokens.create({ name: 'ci', actions: ['read', 'write'], services: ['npm'] }));

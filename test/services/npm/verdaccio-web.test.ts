@@ -14,7 +14,7 @@ let larder: TestLarder;
 let ci: Publisher;
 
 async function startOver(config: Record<string, unknown> = {}): Promise<[TestLarder, Publisher]> {
-  const origins = [{ name: 'npmjs', url: origin.url }];
+  const origins = [{ name: 'public', url: origin.url }];
   const started = await startLarder({
     services: [service as Service<unknown>],
     ...config,
@@ -139,7 +139,7 @@ describe('Verdaccio itself', () => {
       seen.versions['1.0.0'].dist.tarball = lure;
       seen.versions['1.0.0'].deprecated = 'old';
       seen._distfiles = { 'lure-1.0.0.tgz': { url: lure, sha: built.built.shasum } };
-      seen._uplinks = { npmjs: { etag: 'x', fetched: 0 } };
+      seen._uplinks = { public: { etag: 'x', fetched: 0 } };
       await ci.put(seen);
       for (const path of ['/lure/-/lure-1.0.0.tgz', '/lure/-/lure-9.0.0.tgz', '/-/verdaccio/data/sidebar/lure'])
         await ci.bytes(path);
