@@ -50,12 +50,8 @@ export class NpmAccess {
   }
 
   /** Whether reading is open to all. */
-  async anonymousMayRead(): Promise<boolean> {
-    const nobody = { headers: {} } as Request;
-    return passed(this.#access.require('read', 'npm'), nobody, {} as Parameters<RequestHandler>[1]).then(
-      () => true,
-      () => false,
-    );
+  get anonymousRead(): boolean {
+    return this.#access.anonymousRead;
   }
 
   /** Who sends this; undefined for nobody in particular. Throws `unauthorized` for a token that is none, or over. */

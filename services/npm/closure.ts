@@ -9,21 +9,17 @@ import { itemOf, type NpmItem, npmItemSchema, targetsOf } from './items.ts';
 import { keysRef } from './keys.ts';
 import { joined, promisesOf } from './lock-integrity.ts';
 import { type ReadLock, readLock } from './locks.ts';
-import type { NpmSite } from './npm-command.ts';
 import type { VersionRecord } from './packument.ts';
 import { prove } from './prove.ts';
 import { tarballRef } from './refs.ts';
 import { resolveSpecs } from './resolve.ts';
 import { keepResolved } from './resolved.ts';
 import type { Rooms } from './rooms.ts';
-import type { Spec } from './specs.ts';
 import { platformsOf, runsOn, type Target } from './targets.ts';
 import { chosenBy, idOf, isNeededOn, type Locked, LockedSet } from './wishes.ts';
 
 /** Packages that are asked for side by side. */
 const AT_ONCE = 12;
-/** Milliseconds. */
-const HOUR = 3_600_000;
 
 /** How `npm` items come to be tarballs, and how a bundle of them is proven. */
 export function bundling(roomsFor: (context: Context<NpmConfig>) => Rooms): Bundling<NpmConfig> {
@@ -87,22 +83,11 @@ class Closure {
     const { url, workDir, signal, baseDir } = this.#environment;
     const locks = lockfile === undefined ? [] : [await readLock(lockfile, baseDir, this.#item)];
     const site = { program: this.#context.config.npm, url, workDir, home: 'npm-resolve', signal };
-    if (packages) locks.push(...(await this.#resolve(packages, site)));
-    return locks;
-  }
-
-  /** npm asks as a client does: where nobody may read without a token it gets one, for this question. */
-  async #resolve(packages: readonly Spec[], site: NpmSite): Promise<ReadLock[]> {
-    if (await this.#rooms.access.anonymousMayRead()) return resolveSpecs(packages, site);
-    const { access, now } = this.#context;
-    const expires = new Date(now() + HOUR).toISOString();
-    const wish = { name: 'larder bundle', actions: ['read' as const], services: ['npm'], expires };
-    const { token, secret } = await access.tokens.create(wish);
-    try {
-      return await resolveSpecs(packages, { ...site, token: secret });
-    } finally {
-      await access.tokens.revoke(token.id);
+    if (packages) {
+      const resolve = (token?: string) => resolveSpecs(packages, { ...site, token });
+      locks.push(...(await this.#context.access.lendRead('npm', resolve)));
     }
+    return locks;
   }
 
   #wanted(locks: readonly ReadLock[]): Locked[] {

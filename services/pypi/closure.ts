@@ -109,13 +109,12 @@ class Closure {
     this.#uv ??= findUv(this.#context, this.#projects, this.#environment.workDir);
     const uv = await this.#uv;
     if (uv.program === undefined) return this.#withoutResolver(wanted, uv.reason);
-    const { url, workDir, signal } = this.#environment;
-    const { index } = this.#item;
-    try {
-      return await resolveRequirements(wanted, {
-        uv: uv.program,
-        index: `${url}/simple/`,
-        firstIndex: index && `${url}/${index}/simple/`,
+    const { workDir, signal } = this.#environment;
+    const { program } = uv;
+    const resolve = (secret?: string) =>
+      resolveRequirements(wanted, {
+        uv: program,
+        ...this.#indexes(secret),
         target,
         sdists: options.sdists,
         constraints: options.wishes?.constraints,
@@ -123,11 +122,22 @@ class Closure {
         workDir,
         signal,
       });
+    try {
+      return await this.#context.access.lendRead('pypi', resolve);
     } catch (error) {
       if (!isKind(error, 'conflict', 'unsupported')) throw error;
       (options.refused ?? this.#selection.refused).add(error.message);
       return [];
     }
+  }
+
+  /** Our own index, as a client reaches it: with a token where nobody may read without. */
+  #indexes(secret: string | undefined): { index: string; firstIndex: string | undefined } {
+    const base = new URL(this.#environment.url);
+    if (secret) Object.assign(base, { username: '__token__', password: secret });
+    const root = base.href.replace(/\/$/, '');
+    const { index } = this.#item;
+    return { index: `${root}/simple/`, firstIndex: index && `${root}/${index}/simple/` };
   }
 
   #isWanted({ text, why }: Line, target: Target): boolean {

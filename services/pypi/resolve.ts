@@ -20,7 +20,7 @@ const WINDOWS: Record<string, string> = { win_amd64: 'x86_64', win_arm64: 'aarch
 
 export interface ResolveOptions {
   uv: string;
-  /** Our own index, with its slash. */
+  /** Our own index, with its slash, and with a token where it wants one. */
   index: string;
   /** One that is asked before it: the view of one of our origins. */
   firstIndex?: string;
@@ -55,18 +55,17 @@ export async function resolveRequirements(lines: readonly Line[], options: Resol
     return readResolved(stdout, whyOf(lines));
   } catch (error) {
     options.signal.throwIfAborted();
-    throw error instanceof MirrorError ? error : failure(error, options.target);
+    throw error instanceof MirrorError ? error : failure(error, options);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-function argumentsOf({ target, index, firstIndex, constraints = [], ...options }: ResolveOptions): string[] {
+function argumentsOf({ target, constraints = [], ...options }: ResolveOptions): string[] {
   return [
     ...['pip', 'compile', INPUT, '--no-config', '--no-header', '--annotation-style', 'line', '--no-strip-extras'],
     ...['--quiet', '--color', 'never', '--no-python-downloads'],
     ...['--python-version', target.version.replace('t', ''), '--python-platform', platformOf(target)],
-    ...['--default-index', index, ...(firstIndex ? ['--index', firstIndex] : [])],
     ...['--cache-dir', join(options.workDir, 'uv-cache')],
     ...['--prerelease', options.prereleases ? 'allow' : 'if-necessary-or-explicit'],
     ...(constraints.length > 0 ? ['--constraints', 'constraints.txt'] : []),
@@ -75,12 +74,17 @@ function argumentsOf({ target, index, firstIndex, constraints = [], ...options }
   ];
 }
 
-/** Nothing of the caller's own settings of uv, nor its proxies: only our index on loopback is asked. */
-function environmentOf({ target, workDir }: ResolveOptions): Record<string, string> {
+/**
+ * Nothing of the caller's own settings of uv, nor its proxies: only our index on loopback is asked. It stands here and
+ * not among the arguments, which everybody on the machine can read: a token may be in it.
+ */
+function environmentOf({ target, workDir, index, firstIndex }: ResolveOptions): Record<string, string> {
   const mac = /^macosx_(\d+)_(\d+)/.exec(target.platform);
   return {
     PATH: environment().PATH ?? '',
     HOME: workDir,
+    UV_DEFAULT_INDEX: index,
+    ...(firstIndex ? { UV_INDEX: firstIndex } : {}),
     ...(mac ? { MACOSX_DEPLOYMENT_TARGET: `${mac[1]}.${mac[2]}` } : {}),
   };
 }
@@ -118,7 +122,7 @@ function whyOf(lines: readonly Line[]): (via: readonly string[], project: string
   };
 }
 
-function failure(error: unknown, target: Target): MirrorError {
+function failure(error: unknown, { target, index }: ResolveOptions): MirrorError {
   const { stderr, message, killed } = error as { stderr?: string; message: string; killed?: boolean };
   if (killed)
     return new MirrorError(
@@ -126,7 +130,9 @@ function failure(error: unknown, target: Target): MirrorError {
       'project',
       `for ${target.name} uv found no end within ${LIMIT / 60_000} minutes`,
     );
-  const words = (stderr?.trim() || message.split('\n')[0]!).replace(/^error: /, '');
+  const said = (stderr?.trim() || message.split('\n')[0]!).replace(/^error: /, '');
+  const { password } = new URL(index);
+  const words = password ? said.replaceAll(password, '****') : said;
   const kind = /no solution found/i.test(words) ? 'conflict' : 'unavailable';
   const indented = words.replaceAll('\n', '\n    ');
   return new MirrorError(kind, 'project', `for ${target.name} uv says:\n    ${indented}`, { cause: error });

@@ -11,12 +11,13 @@ declare module 'express-serve-static-core' {
 
 /** Says who may ask a service for what. Reads may be open to all; a token that is given must be right all the same. */
 export class Access {
-  readonly #anonymousRead: boolean;
+  /** Whether reading is open to all. */
+  readonly anonymousRead: boolean;
   /** For protocols in which clients send no token, but sign with one. */
   readonly tokens: Tokens;
 
   constructor(options: { anonymousRead: boolean; tokens: Tokens }) {
-    this.#anonymousRead = options.anonymousRead;
+    this.anonymousRead = options.anonymousRead;
     this.tokens = options.tokens;
   }
 
@@ -24,7 +25,7 @@ export class Access {
   require(action: Action, service: string): RequestHandler {
     return async (req, _res, next) => {
       req.identity = await this.#identify(req);
-      if (action === 'read' && this.#anonymousRead) return next();
+      if (action === 'read' && this.anonymousRead) return next();
       if (!req.identity)
         throw new MirrorError(
           'unauthorized',
@@ -38,6 +39,14 @@ export class Access {
       if (!may) throw new MirrorError('forbidden', 'request', `the token "${name}" may not ${action} in ${service}`);
       next();
     };
+  }
+
+  /**
+   * Has something done with a token that reads a service and ends with it; with none where reading is open to all. For
+   * programs of ours that ask a service as clients do.
+   */
+  async lendRead<T>(service: string, act: (secret: string | undefined) => Promise<T>): Promise<T> {
+    return this.anonymousRead ? act(undefined) : this.tokens.lend(service, act);
   }
 
   async #identify(req: Request): Promise<Identity | undefined> {

@@ -28,6 +28,8 @@ const tokenSchema = z.object({
 });
 export type Token = z.infer<typeof tokenSchema>;
 
+/** Milliseconds. */
+const LENT = 3_600_000;
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const SECRET = /^(?:lrd_([a-z0-9]{8})_|hf_([a-z0-9]{8}))[0-9A-Za-z]{40}$/;
 
@@ -60,6 +62,17 @@ export class Tokens {
     const token: Token = { id, ...wanted, sha256: sha256(secret), created: new Date(this.#now()).toISOString() };
     await this.#objects.put(tokenPath(id), Buffer.from(`${JSON.stringify(token)}\n`), { ifAbsent: true });
     return { token, secret };
+  }
+
+  /** Has something done with a token that may read a service, and is revoked afterwards; after an hour at the latest. */
+  async lend<T>(service: string, act: (secret: string) => Promise<T>): Promise<T> {
+    const expires = new Date(this.#now() + LENT).toISOString();
+    const { token, secret } = await this.create({ name: 'lent', actions: ['read'], services: [service], expires });
+    try {
+      return await act(secret);
+    } finally {
+      await this.revoke(token.id);
+    }
   }
 
   /** Whose secret this is; undefined when it is nobody's, revoked or expired. */

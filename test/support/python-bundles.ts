@@ -45,9 +45,12 @@ export async function passingForUv(folder: string, name: string, script: string)
 }
 
 /** A connected Larder over test indexes, with its bundles. */
-export async function pythonWorkbench(pypi: Record<string, unknown>): Promise<Workbench> {
+export async function pythonWorkbench(
+  pypi: Record<string, unknown>,
+  more: Record<string, unknown> = {},
+): Promise<Workbench> {
   const folder = await mkdtemp(join(tmpdir(), 'larder-python-'));
-  const overrides = { store: join(folder, 'store'), pypi };
+  const overrides = { store: join(folder, 'store'), pypi, ...more };
   const config: Config = loadConfig({ env: {}, sections: services, overrides });
   const suite = { config, services, telemetry: createTelemetry({ level: 'silent' }), now: () => NOW, version: 'test' };
   const notes: string[] = [];

@@ -25,11 +25,9 @@ const BY = 'larder:';
  */
 export class AuthPlugin {
   readonly #rooms: Rooms;
-  readonly #anonymousRead: Promise<boolean>;
 
   constructor(rooms: Rooms) {
     this.#rooms = rooms;
-    this.#anonymousRead = rooms.access.anonymousMayRead();
   }
 
   /** The login of the web interface: any user name, with a token as the password. */
@@ -57,7 +55,7 @@ export class AuthPlugin {
   }
 
   async #mayRead({ groups }: RemoteUser): Promise<boolean> {
-    if (await this.#anonymousRead) return true;
+    if (this.#rooms.access.anonymousRead) return true;
     const identity = units.getStore()?.identity;
     if (identity) return mayDo(identity, 'read');
     const id = groups.find((group) => group.startsWith(BY))?.slice(BY.length);

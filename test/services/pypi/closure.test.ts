@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { temporaryFolder } from '../../support/bundles.ts';
 import { type OriginServer, startOriginServer } from '../../support/origin-server.ts';
 import { PackageIndex } from '../../support/package-index.ts';
-import { pythonWorkbench, type Workbench } from '../../support/python-bundles.ts';
+import { passingForUv, pythonWorkbench, type Workbench } from '../../support/python-bundles.ts';
 import { type BuiltFile, buildSdist, buildWheel } from '../../support/wheels.ts';
 
 const X86 = { version: '3.12', platform: 'manylinux_2_28_x86_64' };
@@ -184,4 +185,18 @@ describe('an item', () => {
   ])('%s is refused with the manifest', async (_what, python, words) => {
     await expect(bench.gather(python)).rejects.toThrow(words);
   });
+});
+
+test('a site that lets nobody read without a token has its requirements resolved all the same', async () => {
+  const scripts = await temporaryFolder();
+  onTestFinished(() => scripts.remove());
+  const script =
+    'curl -sSf -o /dev/null "$UV_DEFAULT_INDEX"idna/ || exit 2; echo "idna==3.7  # via -r requirements.in"';
+  const uv = await passingForUv(scripts.path, 'uv', script);
+  const pypi = { uv, origins: [{ name: 'main', url: index.url }] };
+  const closed = await pythonWorkbench(pypi, { access: { anonymousRead: false } });
+  onTestFinished(() => closed.close());
+  const { items, failed } = await closed.gather({ packages: ['idna>=3'] });
+  expect(failed).toEqual([]);
+  expect(items.map(({ id }) => id)).toEqual(['pypi:idna==3.7#idna-3.7-py3-none-any.whl']);
 });

@@ -51,13 +51,11 @@ torch==2.5.1+cu121 ; sys_platform == 'linux'
 
 test('uv is asked for the target, at our index, with wheels alone unless sdists are welcome', async () => {
   const told = join(folder.path, 'told');
-  const script = `echo "$*" > ${told}; cat constraints.txt >> ${told}; cat requirements.in >> ${told}`;
+  const script = `echo "$* $UV_DEFAULT_INDEX $UV_INDEX" > ${told}; cat constraints.txt >> ${told}; cat requirements.in >> ${told}`;
   await resolve(script, { constraints: ['idna<4'], firstIndex: 'http://127.0.0.1:1/torch/simple/' });
   const first = await readFile(told, 'utf8');
   expect(first).toContain('--python-version 3.12 --python-platform x86_64-manylinux_2_28');
-  expect(first).toContain(
-    '--default-index http://127.0.0.1:1/simple/ --index http://127.0.0.1:1/torch/simple/ --cache-dir',
-  );
+  expect(first).toContain(' http://127.0.0.1:1/simple/ http://127.0.0.1:1/torch/simple/\n');
   expect(first).toContain('--only-binary :all:');
   expect(first).toContain('idna<4\nrequests[socks]>=2\n');
   await resolve(script, { sdists: true, prereleases: true, withoutDependencies: true });
@@ -102,6 +100,14 @@ test.each([
   ['says what is no pin', 'echo "requests>=2"', 'unavailable', 'the resolver said "requests>=2"'],
 ])('when uv %s the words are its own', async (_what, script, kind, words) => {
   await expect(resolve(script)).rejects.toMatchObject({ kind, message: expect.stringContaining(words) });
+});
+
+test('a token in the address of our index is not among the words of uv, nor among its arguments', async () => {
+  const index = 'http://__token__:lrd_secret@127.0.0.1:1/simple/';
+  const script = 'echo "error: $UV_DEFAULT_INDEX refused $*" >&2; exit 2';
+  const refused = await resolve(script, { index }).catch((error: Error) => error.message);
+  expect(refused).toContain('http://__token__:****@127.0.0.1:1/simple/ refused');
+  expect(refused).not.toContain('lrd_secret');
 });
 
 test('a platform that uv has no name for is told with the way out', async () => {

@@ -27,6 +27,22 @@ describe('a token', () => {
     expect(kept).not.toContain(secret.split('_')[2]);
   });
 
+  test('that is lent reads one service, and is over when it was used, whatever came of it', async () => {
+    let lent = '';
+    const known = await tokens.lend('pypi', (secret) => {
+      lent = secret;
+      return tokens.verify(secret);
+    });
+    expect(known).toMatchObject({ actions: ['read'], services: ['pypi'] });
+    expect(await tokens.verify(lent)).toBeUndefined();
+    const failing = tokens.lend('pypi', (secret) => {
+      lent = secret;
+      return Promise.reject(new Error('no'));
+    });
+    await expect(failing).rejects.toThrow('no');
+    expect(await tokens.verify(lent)).toBeUndefined();
+  });
+
   test('may have the shape that clients of model hubs insist on', async () => {
     const { token, secret } = await tokens.create({ ...wish, shape: 'hf' });
     // llama.cpp: common/hf-cache.cpp
