@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { pipeline } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { MirrorError } from '../../../shared/model/errors.ts';
 import { writeSynced } from '../../../shared/storage/disk-files.ts';
@@ -78,7 +79,9 @@ async function importFile({ blobs }: ImageRooms, importing: Importing, path: str
   await mkdir(blobs.spoolDir, { recursive: true });
   const unpacked = join(blobs.spoolDir, temporaryName('.tar'));
   try {
-    const plain = createReadStream(path).pipe(kind === 'gzip' ? createGunzip() : createZstdDecompress());
+    const plain = kind === 'gzip' ? createGunzip() : createZstdDecompress();
+    // it may fail before anybody reads from it: whoever does is told of it there
+    pipeline(createReadStream(path), plain, () => undefined);
     await writeSynced(unpacked, plain as AsyncIterable<Buffer>).catch((cause) => {
       const isDisk = /^(ENOSPC|EDQUOT|EIO)$/.test((cause as NodeJS.ErrnoException).code ?? '');
       throw isDisk
