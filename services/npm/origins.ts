@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { MirrorError } from '../../shared/model/errors.ts';
 import type { Catalog } from '../../shared/storage/catalog.ts';
 import { type Credentials, splitCredentials } from '../../shared/upstream/credentials.ts';
+import { credentialsIn, textIn } from '../../shared/upstream/origin-settings.ts';
 import type { NpmConfig, OriginConfig } from './config.ts';
 import { type NpmRegistry, npmRegistries } from './npm-default.ts';
 import { scopeOf } from './package-name.ts';
@@ -121,27 +121,8 @@ function ready(config: OriginConfig): Origin {
   return {
     ...config,
     url: url.endsWith('/') ? url : `${url}/`,
-    credentials: credentialsOf(config) ?? credentials,
+    credentials: credentialsIn(config) ?? credentials,
     ca: ca ? [ca] : [],
     learnedHosts: new Set(),
   };
-}
-
-function credentialsOf(config: OriginConfig): Credentials | undefined {
-  const token = config.token ?? textIn(config, 'tokenFile');
-  if (token) return { token };
-  if (!config.username) return undefined;
-  return { username: config.username, password: config.password ?? textIn(config, 'passwordFile') ?? '' };
-}
-
-/** Throws `unavailable`, naming the setting and not the file: clients see the message. */
-function textIn(config: OriginConfig, key: 'tokenFile' | 'passwordFile' | 'caFile'): string | undefined {
-  const path = config[key];
-  if (path === undefined) return undefined;
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch (cause) {
-    const message = `the file that ${key} of the origin "${config.name}" names cannot be read`;
-    throw new MirrorError('unavailable', 'settings', message, { cause });
-  }
 }

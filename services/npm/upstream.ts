@@ -3,6 +3,7 @@ import type { Ref } from '../../shared/model/ref.ts';
 import { type Answer, httpFacts } from '../../shared/upstream/answers.ts';
 import { shownUrl } from '../../shared/upstream/credentials.ts';
 import type { HttpOrigins } from '../../shared/upstream/http-upstream.ts';
+import { lateOrigins } from '../../shared/upstream/late-origins.ts';
 import type { OriginDescription } from '../../shared/upstream/origin.ts';
 import type { Upstream } from '../../shared/upstream/upstream.ts';
 import type { Origin, Origins } from './origins.ts';
@@ -12,22 +13,8 @@ import type { Origin, Origins } from './origins.ts';
  * that its packuments name. The origins are known only when npm has told them, so the asker is made at the first question.
  */
 export function npmUpstream(origins: Origins, http: HttpOrigins): Upstream {
-  let made: Promise<Upstream> | undefined;
-  const asker = () => {
-    made ??= origins.list().then((list) => http(list.map(descriptionOf)));
-    made.catch(() => {
-      made = undefined;
-    });
-    return made;
-  };
-  return {
-    describe: async (ref, options) => (await asker()).describe(ref, options),
-    fetch: async (ref, options) => (await asker()).fetch(ref, options),
-    async close() {
-      origins.close();
-      await (await made?.catch(() => undefined))?.close?.();
-    },
-  };
+  const make = async () => http((await origins.list()).map(descriptionOf));
+  return lateOrigins(make, () => origins.close());
 }
 
 function descriptionOf(origin: Origin): OriginDescription {
