@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { MirrorError } from '../model/errors.ts';
+import { refuseBroken } from './broken-requests.ts';
 import type { Certificate } from './certificate.ts';
 
 /** Headers of one request; clients with long tokens and cookies stay far below. */
@@ -32,6 +33,7 @@ export async function listen(handler: RequestListener, address: Address): Promis
     continueWhenRead(req, res);
     handler(req, res);
   });
+  refuseBroken(server);
   // an upload may take hours; a connection on which nothing moves may not
   server.setTimeout(300_000);
   const sockets = new Set<Socket>();

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -33,17 +32,22 @@ afterAll(async () => {
 });
 
 /** Sends bytes as they are: clients of the library would put them right. */
-async function raw(text: string): Promise<{ status: number; text: string }> {
+async function raw(text: string): Promise<{ status: number; text: string; reset: boolean }> {
   const { hostname, port } = new URL(server.urls.pypi!);
   const socket = connect(Number(port), hostname);
   socket.setTimeout(5000, () => socket.destroy());
   socket.write(text);
   const chunks: Buffer[] = [];
   socket.on('data', (chunk) => chunks.push(chunk));
-  socket.on('error', () => undefined);
-  await once(socket, 'close');
+  // a connection that is reset shows in what was heard until then; a listener of its own, since `once` rejects on it
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  let reset = false;
+  socket.on('error', () => {
+    reset = true;
+  });
+  await closed;
   const answer = Buffer.concat(chunks).toString('latin1');
-  return { status: Number(answer.split(' ')[1]), text: answer };
+  return { status: Number(answer.split(' ')[1]), text: answer, reset };
 }
 
 const get = (path: string, headers = '') =>
@@ -95,8 +99,35 @@ describe('a range', () => {
 });
 
 describe('a request', () => {
-  test('with huge headers is refused, and the next one is answered', async () => {
-    expect((await get('/simple/fine/', `X-Long: ${'x'.repeat(100_000)}\r\n`)).status).toBe(431);
+  test.each([100_000, 1_000_000])(
+    'with headers of %i bytes is refused, and the next one is answered',
+    async (bytes) => {
+      const refused = await get('/simple/fine/', `X-Long: ${'x'.repeat(bytes)}\r\n`);
+      expect(refused.status).toBe(431);
+      expect(refused.text).toContain('longer than is read here');
+      expect(refused.reset).toBe(false);
+      expect((await get('/simple/fine/')).status).toBe(200);
+    },
+  );
+
+  test('that goes on for ever after it was refused is heard to no more than a few seconds', async () => {
+    const { hostname, port } = new URL(server.urls.pypi!);
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => undefined);
+    socket.write('hello\r\n\r\n');
+    const more = setInterval(() => socket.writable && socket.write('more\r\n'), 50);
+    const started = Date.now();
+    // not to answer with an end of our own, as somebody hostile would not
+    socket.allowHalfOpen = true;
+    await new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    clearInterval(more);
+    expect(Date.now() - started).toBeLessThan(20_000);
+  });
+
+  test('whose body breaks in the middle is refused, and the next one is answered', async () => {
+    const upload = 'POST /legacy/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=b\r\n';
+    const answer = await raw(`${upload}Transfer-Encoding: chunked\r\n\r\nno length\r\n`);
+    expect([400, 401]).toContain(answer.status);
     expect((await get('/simple/fine/')).status).toBe(200);
   });
 
