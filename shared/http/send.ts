@@ -167,24 +167,27 @@ async function sendBody(res: ServerResponse, body: Body, last: boolean): Promise
     else await pump(body, res);
     if (last && !res.destroyed) res.end();
   } catch (error) {
-    if (res.destroyed) return;
+    const isOver = res.destroyed || error instanceof ClientLeft;
     res.destroy();
-    throw error;
+    if (!isOver) throw error;
   } finally {
     res.off('close', left);
     body.destroy();
   }
 }
 
+/** Nobody's fault: what is written to a client that is gone fails before its connection is known to be closed. */
+class ClientLeft extends Error {}
+
 /** Writes a chunk, and waits until it has left for the system: its buffer may be used again then. */
 function written(res: ServerResponse, chunk: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
     // an answer that waits behind another on its connection is never called back when the client leaves
-    const closed = () => reject(new Error('the client left'));
+    const closed = () => reject(new ClientLeft());
     res.once('close', closed);
     res.write(chunk, (error) => {
       res.off('close', closed);
-      if (error) reject(error);
+      if (error) reject(new ClientLeft());
       else resolve();
     });
   });

@@ -17,7 +17,7 @@ beforeAll(async () => {
   folder = await temporaryFolder();
   origin = await startOriginServer();
   const index = new PackageIndex(origin);
-  wheel = index.offer(buildWheel({ name: 'fine', version: '1.0', files: { 'data.bin': randomBytes(200_000) } }));
+  wheel = index.offer(buildWheel({ name: 'fine', version: '1.0', files: { 'data.bin': randomBytes(3_000_000) } }));
   server = await spawnLarder({
     store: join(folder.path, 'store'),
     env: { LARDER_PYPI_ORIGINS: JSON.stringify([{ name: 'pypi', url: index.url }]) },
@@ -92,7 +92,7 @@ describe('a range', () => {
     ['bytes=5-1', 200],
     ['bytes=abc', 200],
     ['lines=1-2', 200],
-    ['bytes=0-0,0-0,0-0,0-199999,0-199999', 200],
+    ['bytes=0-0,0-0,0-0,0-2999999,0-2999999', 200],
   ])('%s gives %i', async (range, status) => {
     expect((await get(path(), `Range: ${range}\r\n`)).status).toBe(status);
   });
@@ -109,6 +109,25 @@ describe('a request', () => {
       expect((await get('/simple/fine/')).status).toBe(200);
     },
   );
+
+  test('whose client leaves in the middle of the answer is no error of ours', async () => {
+    const { hostname, port } = new URL(server.urls.pypi!);
+    const leave = () =>
+      new Promise<void>((resolve) => {
+        const socket = connect(Number(port), hostname);
+        socket.on('error', () => undefined);
+        socket.once('close', () => resolve());
+        socket.write(`GET /files/pypi/fine/${wheel.filename} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`.repeat(20));
+        socket.once('data', () => socket.resetAndDestroy());
+      });
+    for (let round = 0; round < 20; round += 1) await Promise.all(Array.from({ length: 8 }, leave));
+    expect((await get('/simple/fine/')).status).toBe(200);
+    const errors = server
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('"event":"error"'));
+    expect(errors).toHaveLength(0);
+  });
 
   test('that goes on for ever after it was refused is heard to no more than a few seconds', async () => {
     const { hostname, port } = new URL(server.urls.pypi!);
