@@ -60,7 +60,7 @@ const storeOn = ({ endpoint }: Engine) => `s3://site/larder?endpoint=${endpoint}
 const KEYS = { LARDER_STORE_ACCESS_KEY: ACCESS_KEY, LARDER_STORE_SECRET_KEY: SECRET_KEY };
 
 function startLarder(engine: Engine, folder: string, delivery: string): Promise<SpawnedLarder> {
-  const others = ['PYPI', 'HUGGINGFACE', 'NGC', 'S3'].map((name) => [`LARDER_${name}_ENABLED`, 'false']);
+  const others = ['PYPI', 'HUGGINGFACE', 'NGC', 'NPM', 'S3'].map((name) => [`LARDER_${name}_ENABLED`, 'false']);
   const env = {
     ...KEYS,
     AIRGAPPED_MODE: 'true',

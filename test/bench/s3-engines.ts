@@ -49,7 +49,7 @@ async function startLarder(folder: string): Promise<Running> {
   const store = `${folder}/larder`;
   const { stdout } = await command(['token', 'create', 'bench', '--write', '--s3', '--store', store]);
   const [accessKeyId = '', secretAccessKey = ''] = stdout.trim().split('\n');
-  const others = ['PYPI', 'HUGGINGFACE', 'NGC', 'OCI'].map((name) => [`LARDER_${name}_ENABLED`, 'false']);
+  const others = ['PYPI', 'HUGGINGFACE', 'NGC', 'NPM', 'OCI'].map((name) => [`LARDER_${name}_ENABLED`, 'false']);
   const env = { LARDER_LOG_LEVEL: 'warn', AIRGAPPED_MODE: 'true', ...Object.fromEntries(others) };
   const server = await spawnLarder({ store, env });
   return {
