@@ -29,6 +29,7 @@ RUN ln -s /larder/services/cli/larder.mjs /usr/local/bin/larder \
 
 # An embedded store in the volume; with an engine (LARDER_STORE=s3://…) its index and the downloads under way.
 ENV NODE_ENV=production \
+    NODE_OPTIONS=--max-semi-space-size=4 \
     LARDER_LISTEN=0.0.0.0 \
     LARDER_STORE=/var/lib/larder \
     LARDER_WORK_DIR=/var/lib/larder

@@ -5,15 +5,14 @@ import { realpathSync } from 'node:fs';
 import module, { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
 
 const WANTED = 24;
+// MiB of each half that V8 has for new objects: at its own 16, transfers side by side take 40 MB more (ARCHITECTURE.md)
+const NEW_OBJECTS = '--max-semi-space-size=4';
 const here = fileURLToPath(import.meta.url);
 const [major] = process.versions.node.split('.').map(Number);
 
 if (major >= WANTED) {
-  // left alone, V8 gives new objects 48 MB before it looks through them; with one each, as many requests are answered
-  setFlagsFromString('--semi-space-growth-factor=1');
   // what was read and stripped of its types once need not be again
   module.enableCompileCache();
   await import('./main.ts');
@@ -25,7 +24,7 @@ if (major >= WANTED) {
     );
     process.exit(2);
   }
-  const child = spawn(node, [here, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawn(node, [NEW_OBJECTS, here, ...process.argv.slice(2)], { stdio: 'inherit' });
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
     console.error(`larder: ${node} cannot be run (${error.code})\nrun "npm install" in its folder again`);

@@ -35,7 +35,8 @@ export interface SpawnOptions {
 /** Starts `larder serve` on free ports and waits until it says where it is. */
 export async function spawnLarder(options: SpawnOptions): Promise<SpawnedLarder> {
   const started = performance.now();
-  const plain: [string, string[]] = [process.execPath, [COMMAND, 'serve']];
+  // as `npm start` has it
+  const plain: [string, string[]] = [process.execPath, ['--max-semi-space-size=4', COMMAND, 'serve']];
   const [command, args] = options.wrap?.(...plain) ?? plain;
   const env = {
     ...environmentOf(options.env),
