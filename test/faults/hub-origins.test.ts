@@ -104,7 +104,8 @@ describe('a cold large file', () => {
     const whole = fetch(site.url + BIG_FILE);
     const started = Date.now();
     const part = await site.ask(BIG_FILE, { headers: { range: 'bytes=19000000-19000999' } });
-    expect(Date.now() - started).toBeLessThan(4000);
+    // by its turn it would come after nine and a half
+    expect(Date.now() - started).toBeLessThan(8000);
     expect(part.bytes.equals(BIG.subarray(19_000_000, 19_001_000))).toBe(true);
     await (await whole).body!.cancel();
   });
