@@ -126,6 +126,7 @@ describe('a cold large file', () => {
         const answer = await fetch(site.url + path, {
           headers: { range: `bytes=${index * size}-${(index + 1) * size - 1}` },
         });
+        if (answer.status !== 206) throw new Error(`${answer.status} ${await answer.text()}`);
         const hash = createHash('sha256');
         for await (const chunk of answer.body!) hash.update(chunk);
         return hash.digest('hex');
