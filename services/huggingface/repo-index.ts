@@ -1,10 +1,9 @@
 import type { Context } from '../../shared/service/service.ts';
+import type { Catalog } from '../../shared/storage/catalog.ts';
+import { HeldList } from '../../shared/storage/held-list.ts';
 import type { HuggingfaceConfig } from './config.ts';
 import type { Summary } from './info.ts';
-import type { RepoType } from './repo.ts';
-
-/** Milliseconds for which lists do not look again although names changed: a busy mirror changes some all the time. */
-const TRUSTED = 1000;
+import { REPO_TYPES, type RepoType } from './repo.ts';
 
 /** A repo in lists, ready to be searched. */
 export interface Listed extends Summary {
@@ -16,38 +15,28 @@ export interface Listed extends Summary {
 
 /** The repos of a type that are held, in memory: their summaries stand in the index of names. */
 export class RepoIndex {
-  readonly #context: Context<HuggingfaceConfig>;
-  readonly #types = new Map<RepoType, { list: Listed[]; generation: number; at: number }>();
-  readonly #reading = new Map<RepoType, Promise<Listed[]>>();
+  readonly #types: Map<RepoType, HeldList<Listed>>;
 
-  constructor(context: Context<HuggingfaceConfig>) {
-    this.#context = context;
+  constructor({ catalog, now }: Pick<Context<HuggingfaceConfig>, 'catalog' | 'now'>) {
+    const listOf = (type: RepoType) => new HeldList({ catalog, now }, () => read(catalog, type));
+    this.#types = new Map(REPO_TYPES.map((type) => [type, listOf(type)]));
   }
 
-  async list(type: RepoType): Promise<Listed[]> {
-    const { catalog, now } = this.#context;
-    const known = this.#types.get(type);
-    const isTrusted = known && (known.generation === catalog.generation() || Math.abs(now() - known.at) < TRUSTED);
-    if (isTrusted) return known.list;
-    const reading = this.#reading.get(type) ?? this.#read(type).finally(() => this.#reading.delete(type));
-    this.#reading.set(type, reading);
-    return reading;
+  list(type: RepoType): Promise<readonly Listed[]> {
+    return this.#types.get(type)!.list();
   }
 
   /** Forgets: something was made or deleted here, and whoever did it looks for it now. */
   changed(): void {
-    this.#types.clear();
+    for (const list of this.#types.values()) list.forget();
   }
+}
 
-  async #read(type: RepoType): Promise<Listed[]> {
-    const { catalog, now } = this.#context;
-    const generation = catalog.generation();
-    const list: Listed[] = [];
-    for (const entry of await catalog.list(`repo/${type}/`)) {
-      const summary = JSON.parse(entry.headers['x-larder-repo'] ?? 'null') as Summary | null;
-      if (summary) list.push({ ...summary, text: summary.id.toLowerCase(), local: entry.origin === 'upload' });
-    }
-    this.#types.set(type, { list, generation, at: now() });
-    return list;
+async function read(catalog: Catalog, type: RepoType): Promise<Listed[]> {
+  const list: Listed[] = [];
+  for (const entry of await catalog.list(`repo/${type}/`)) {
+    const summary = JSON.parse(entry.headers['x-larder-repo'] ?? 'null') as Summary | null;
+    if (summary) list.push({ ...summary, text: summary.id.toLowerCase(), local: entry.origin === 'upload' });
   }
+  return list;
 }

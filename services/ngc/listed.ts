@@ -1,14 +1,13 @@
 import { Parsed } from '../../shared/mirror/parsed.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import type { Context } from '../../shared/service/service.ts';
+import { HeldList } from '../../shared/storage/held-list.ts';
 import { ARTIFACT_KINDS, type Artifact, type ArtifactKind, idOf } from './artifact.ts';
 import { type HeldVersions, HeldVersionsOf } from './held-versions.ts';
 import { SUMMARY, type Summary, versionKey, WORDS } from './keys.ts';
 import { isLocal } from './refs.ts';
 import { parseSummary, summaryOf } from './summary.ts';
 
-/** Milliseconds for which lists do not look again although names changed: a busy mirror changes some all the time. */
-const TRUSTED = 1000;
 const MOST_DOCUMENT = 64 << 20;
 
 /** A model or a resource of which a version is held, ready to be searched. */
@@ -26,23 +25,21 @@ type Place = Pick<Context<unknown>, 'catalog' | 'blobs' | 'now'>;
 
 /** What is held, in memory: summaries stand in the index of names, so that hardly any document is read for them. */
 export class HeldIndex {
-  readonly #place: Place;
   readonly #kinds: Record<ArtifactKind, KindIndex>;
 
   constructor(place: Place) {
-    this.#place = place;
     this.#kinds = { models: new KindIndex(place, 'models'), resources: new KindIndex(place, 'resources') };
   }
 
   /** Reads what is held before somebody asks for it, who looks for changes all the same. An error is met by who asks. */
   async prepare(): Promise<void> {
     await this.#all().catch(() => undefined);
-    for (const kind of ARTIFACT_KINDS) this.#kinds[kind].expire();
+    for (const kind of ARTIFACT_KINDS) this.#kinds[kind].forget();
   }
 
   /** By id. */
   list(kind: ArtifactKind): Promise<readonly Listed[]> {
-    return this.#kinds[kind].list(this.#place.catalog.generation());
+    return this.#kinds[kind].list();
   }
 
   /** Orgs of which something is held, the one with the most first. */
@@ -75,41 +72,33 @@ class KindIndex {
   readonly #kind: ArtifactKind;
   readonly #versions: HeldVersionsOf;
   readonly #read = new Parsed<Summary>(8 << 20);
-  #known: { list: readonly Listed[]; generation: number; at: number } | undefined;
-  #reading: Promise<readonly Listed[]> | undefined;
+  readonly #held: HeldList<Listed>;
   #before = new Map<string, Made>();
 
   constructor(place: Place, kind: ArtifactKind) {
     this.#place = place;
     this.#kind = kind;
     this.#versions = new HeldVersionsOf(place.catalog, kind);
+    this.#held = new HeldList(place, () => this.#readAll());
   }
 
-  async list(generation: number): Promise<readonly Listed[]> {
-    const known = this.#known;
-    const isTrusted = known && (known.generation === generation || Math.abs(this.#place.now() - known.at) < TRUSTED);
-    if (isTrusted) return known.list;
-    this.#reading ??= this.#readAll(generation).finally(() => {
-      this.#reading = undefined;
-    });
-    return this.#reading;
+  list(): Promise<readonly Listed[]> {
+    return this.#held.list();
   }
 
   /** The next who asks is not given what was read before. */
-  expire(): void {
-    this.#known = undefined;
+  forget(): void {
+    this.#held.forget();
   }
 
-  async #readAll(generation: number): Promise<readonly Listed[]> {
-    const { catalog, now } = this.#place;
+  async #readAll(): Promise<Listed[]> {
+    const { catalog } = this.#place;
     const prefix = `artifact/${this.#kind}/`;
     const entries = new Map((await catalog.list(prefix)).map((entry) => [entry.key.slice(prefix.length), entry]));
     const made = new Map<string, Made>();
     for (const [id, held] of await this.#versions.read()) made.set(id, await this.#made(id, held, entries.get(id)));
     this.#before = made;
-    const list = [...made.values()].map(({ one }) => one).sort((one, other) => (one.id < other.id ? -1 : 1));
-    this.#known = { list, generation, at: now() };
-    return list;
+    return [...made.values()].map(({ one }) => one).sort((one, other) => (one.id < other.id ? -1 : 1));
   }
 
   /** What did not change is the same as before. */

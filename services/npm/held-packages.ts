@@ -1,14 +1,13 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import semver from 'semver';
 import type { Entry } from '../../shared/model/entry.ts';
+import { HeldList } from '../../shared/storage/held-list.ts';
 import type { VersionRecord } from './packument.ts';
 import { PRIVATE, RECORD } from './refs.ts';
 import type { Rooms } from './rooms.ts';
 import type { Searchable } from './search-query.ts';
 import { type FoundPackage, packageOf, searchable } from './search-result.ts';
 
-/** Milliseconds for which nothing is looked up again although names changed: a busy mirror changes some all the time. */
-const TRUSTED = 1000;
 /** Names after which others may run. */
 const BATCH = 500;
 
@@ -25,36 +24,25 @@ type HeldRooms = Pick<Rooms, 'context' | 'locals'>;
 /** What is here, in memory, each package by the version that is its latest here; read anew when names have changed. */
 export class HeldPackages {
   readonly #rooms: HeldRooms;
-  #known: { list: readonly Listed[]; generation: number; at: number } | undefined;
-  #reading: Promise<readonly Listed[]> | undefined;
+  readonly #packages: HeldList<Listed>;
   /** By the key of the tarball whose record it was made of: bytes under a key never change. */
   #made = new Map<string, Listed>();
 
   constructor(rooms: HeldRooms) {
     this.#rooms = rooms;
+    this.#packages = new HeldList(rooms.context, () => this.#read());
   }
 
   /** By name, what was published here first. */
-  async list(): Promise<readonly Listed[]> {
-    const { catalog, now } = this.#rooms.context;
-    const generation = catalog.generation();
-    const known = this.#known;
-    if (known && (known.generation === generation || Math.abs(now() - known.at) < TRUSTED)) return known.list;
-    this.#reading ??= this.#read(generation).finally(() => {
-      this.#reading = undefined;
-    });
-    return this.#reading;
+  list(): Promise<readonly Listed[]> {
+    return this.#packages.list();
   }
 
-  async #read(generation: number): Promise<readonly Listed[]> {
+  async #read(): Promise<Listed[]> {
     const local = await this.#local();
     const names = new Set(local.map(({ found }) => found.name));
     const held = await this.#held(names);
-    const list = [local, held].flatMap((part) =>
-      part.sort((one, other) => (one.found.name < other.found.name ? -1 : 1)),
-    );
-    this.#known = { list, generation, at: this.#rooms.context.now() };
-    return list;
+    return [local, held].flatMap((part) => part.sort((one, other) => (one.found.name < other.found.name ? -1 : 1)));
   }
 
   async #local(): Promise<Listed[]> {

@@ -35,13 +35,13 @@ export class UploadSession {
   readonly #algorithm: Algorithm;
   #file: FileHandle | undefined;
 
-  constructor(repository: string, path: string, now: number, algorithm: Algorithm) {
+  /** @param check measures by `algorithm`, too */
+  constructor(repository: string, path: string, now: number, algorithm: Algorithm, check: PromiseCheck) {
     this.repository = repository;
     this.path = path;
     this.touchedAt = now;
     this.#algorithm = algorithm;
-    // what it promises is said at its end; the hash has to know now which one that will be
-    this.#check = new PromiseCheck(algorithm === 'sha512' ? { sha512: '-' } : undefined);
+    this.#check = check;
   }
 
   /** Adds what arrives. What came before a connection broke stays, and the client may go on from there. */
@@ -102,7 +102,9 @@ export class UploadSessions {
     const { spoolDir } = this.#options.blobs;
     await mkdir(spoolDir, { recursive: true });
     const path = join(spoolDir, temporaryName('.upload'));
-    const session = new UploadSession(repository, path, this.#options.now(), algorithm);
+    // what it promises is said at its end; the hash has to know now which one that will be
+    const check = await PromiseCheck.start(algorithm === 'sha512' ? { sha512: '-' } : undefined);
+    const session = new UploadSession(repository, path, this.#options.now(), algorithm, check);
     this.#sessions.set(session.id, session);
     return session;
   }

@@ -221,7 +221,8 @@ function pump(body: Readable, res: ServerResponse): Promise<void> {
   });
 }
 
-function drained(res: ServerResponse): Promise<void> {
+/** Resolves when more may be written, or nobody reads any more. */
+export function drained(res: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       res.off('drain', done);

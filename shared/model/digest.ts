@@ -94,33 +94,26 @@ export function judged(
   return { digest: digestOfHex(found.get('sha256')!), size };
 }
 
-const isSlowToStart = ({ others }: Promised) => others?.blake3 !== undefined;
-
 /**
  * Measures bytes as they pass, and says at the end whether every promise was kept.
  * One per stream; `update` in order, then `finish` once.
  */
 export class PromiseCheck {
   #size = 0;
-  readonly #promised: Promised[];
-  #hashes: [name: string, hash: RunningHash][] = [];
+  readonly #promised: readonly Promised[];
+  readonly #hashes: readonly [name: string, hash: RunningHash][];
 
-  /** For promises of hashes that node:crypto has; the others need `PromiseCheck.start`. */
-  constructor(...promised: (Promised | undefined)[]) {
-    this.#promised = promised.filter((one) => one !== undefined);
-    if (this.#promised.some(isSlowToStart)) return;
-    this.#hashes = hashesFor(this.#promised).map(({ name, algorithm, prefix = '' }) => [
-      name,
-      createHash(algorithm).update(prefix),
-    ]);
+  private constructor(promised: readonly Promised[], hashes: readonly [name: string, hash: RunningHash][]) {
+    this.#promised = promised;
+    this.#hashes = hashes;
   }
 
-  /** For promises of any kind: some hashes take a moment before they can begin. */
+  /** Some hashes take a moment before they can begin. */
   static async start(...promised: (Promised | undefined)[]): Promise<PromiseCheck> {
-    const check = new PromiseCheck(...promised);
-    if (check.#hashes.length > 0) return check;
-    for (const wish of hashesFor(check.#promised)) check.#hashes.push([wish.name, await startHash(wish)]);
-    return check;
+    const made = promised.filter((one) => one !== undefined);
+    const hashes: [string, RunningHash][] = [];
+    for (const wish of hashesFor(made)) hashes.push([wish.name, await startHash(wish)]);
+    return new PromiseCheck(made, hashes);
   }
 
   /** Bytes seen so far. */

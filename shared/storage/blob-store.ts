@@ -132,7 +132,7 @@ export class BlobStore {
       body.destroy();
       return;
     }
-    const check = new PromiseCheck({ sha256: hexOf(digest), size });
+    const check = await PromiseCheck.start({ sha256: hexOf(digest), size });
     const arriving = Readable.from(checked(body, check), { objectMode: false, highWaterMark: 1 << 20 });
     await this.#objects.put(blobPath(digest), arriving, { size });
   }

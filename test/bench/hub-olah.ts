@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { freePort } from '../support/free-port.ts';
 import { pythonVenv } from '../support/python-clients.ts';
-import { freePort, type Peer, startPeer } from './measure.ts';
+import { type Peer, startPeer } from './measure.ts';
 
 /**
  * olah, the Hub mirror that most sites run, over our test hub.

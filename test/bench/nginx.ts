@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort, type Peer, startPeer } from './measure.ts';
+import { freePort } from '../support/free-port.ts';
+import { type Peer, startPeer } from './measure.ts';
 
 /** nginx with sendfile over a folder, as plain as it can be: what a static file server makes of this machine. */
 export function startNginx(dir: string, root: string): Promise<Peer> {

@@ -1,12 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { registryClient } from '../support/npm-registry-clients.ts';
 import { runCommand } from '../support/python-clients.ts';
-import { spawnLarder } from '../support/spawn-larder.ts';
 import { median } from './measure.ts';
-import { type MadePackage, madePackage, startContentOrigin, writeProject } from './npm-content.ts';
-import { startVerdaccio } from './npm-verdaccio.ts';
+import { type MadePackage, madePackage, writeProject } from './npm-content.ts';
+import { startNpmPair } from './npm-pair.ts';
 import type { Row } from './table.ts';
 
 const PACKAGES = 1000;
@@ -18,20 +16,10 @@ const RUNS = 5;
  * checks, keeps and unpacks what it downloads, and unpacks alone what it has.
  */
 export async function benchNpmCi(): Promise<Row[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'larder-bench-'));
   const packages: MadePackage[] = [];
   for (let index = 0; index < PACKAGES; index += 1)
     packages.push(await madePackage(`package-${index}`, ['1.0.0'], 4_000 + ((index * 7919) % 40_000)));
-  const origin = await startContentOrigin(packages);
-  const larder = await spawnLarder({
-    store: join(folder, 'larder'),
-    env: {
-      LARDER_NPM_ORIGINS: JSON.stringify([{ name: 'npm', url: `${origin.url}/` }]),
-      LARDER_NPM_FRESH_SECONDS: '86400',
-      LARDER_LOG_LEVEL: 'warn',
-    },
-  });
-  const verdaccio = await startVerdaccio(join(folder, 'verdaccio'), packages);
+  const { folder, origin, larder, verdaccio, close } = await startNpmPair(packages);
   try {
     const urls = { larder: larder.urls.npm!, verdaccio: verdaccio.url, memory: origin.url };
     for (const [name, url] of Object.entries(urls)) await writeProject(join(folder, name, 'site'), packages, url);
@@ -54,10 +42,7 @@ export async function benchNpmCi(): Promise<Row[]> {
       'npm’s own cache': { time: median(times.cache), wanted: 1.2 },
     });
   } finally {
-    await verdaccio.stop();
-    await larder.stop();
-    await origin.close();
-    await rm(folder, { recursive: true, force: true });
+    await close();
   }
 }
 

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { freePort, type Peer, startPeer } from './measure.ts';
+import { freePort } from '../support/free-port.ts';
+import { type Peer, startPeer } from './measure.ts';
 import { layForVerdaccio, type MadePackage } from './npm-content.ts';
 
 const VERDACCIO = resolve(import.meta.dirname, '../../node_modules/verdaccio/bin/verdaccio');

@@ -1,10 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { spawnLarder } from '../support/spawn-larder.ts';
 import { median, requestsPerSecond } from './measure.ts';
-import { madePackage, startContentOrigin } from './npm-content.ts';
-import { startVerdaccio } from './npm-verdaccio.ts';
+import { madePackage } from './npm-content.ts';
+import { startNpmPair } from './npm-pair.ts';
 import type { Row } from './table.ts';
 
 const RUNS = 3;
@@ -14,21 +10,11 @@ const GZIP = { 'Accept-Encoding': 'gzip' };
 
 /** A document of a package with 200 versions, and a tarball of 300 KB, beside Verdaccio that has both published in it. */
 export async function benchNpm(): Promise<Row[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'larder-bench-'));
   const versions = Array.from({ length: 200 }, (_, index) => `${Math.floor(index / 50)}.${index % 50}.0`);
   const large = await madePackage('large', versions, 2000);
   const heavy = await madePackage('heavy', ['1.0.0'], 1_600_000);
   const packages = [large, heavy];
-  const origin = await startContentOrigin(packages);
-  const larder = await spawnLarder({
-    store: join(folder, 'larder'),
-    env: {
-      LARDER_NPM_ORIGINS: JSON.stringify([{ name: 'npm', url: `${origin.url}/` }]),
-      LARDER_NPM_FRESH_SECONDS: '86400',
-      LARDER_LOG_LEVEL: 'warn',
-    },
-  });
-  const verdaccio = await startVerdaccio(join(folder, 'verdaccio'), packages);
+  const { larder, verdaccio, close } = await startNpmPair(packages);
   try {
     const sizes = await Promise.all(
       [`${verdaccio.url}/large`, `${verdaccio.url}/heavy/-/heavy-1.0.0.tgz`].map(async (url) =>
@@ -65,9 +51,6 @@ export async function benchNpm(): Promise<Row[]> {
       await row(`tarball of ${sizes[1]} KB`, '/heavy/-/heavy-1.0.0.tgz', {}, 2),
     ];
   } finally {
-    await verdaccio.stop();
-    await larder.stop();
-    await origin.close();
-    await rm(folder, { recursive: true, force: true });
+    await close();
   }
 }

@@ -4,8 +4,9 @@ import { mkdir, open, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { containerTool } from '../support/container-tools.ts';
+import { freePort } from '../support/free-port.ts';
 import { larder as command, spawnLarder } from '../support/spawn-larder.ts';
-import { freePort, startPeer } from './measure.ts';
+import { startPeer } from './measure.ts';
 
 const run = promisify(execFile);
 

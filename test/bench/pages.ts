@@ -2,10 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { client } from '../support/clients.ts';
+import { freePort } from '../support/free-port.ts';
 import { runCommand } from '../support/python-clients.ts';
 import { spawnLarder } from '../support/spawn-larder.ts';
 import { startIndexOrigin } from './index-origin.ts';
-import { freePort, latencies, type Peer, percentile, requestsPerSecond, startPeer } from './measure.ts';
+import { latencies, type Peer, percentile, requestsPerSecond, startPeer } from './measure.ts';
 import type { Row } from './table.ts';
 
 /** What pip and uv send. */

@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { KEY, type Site, startSite } from '../services/s3/support.ts';
 import { temporaryFolder } from '../support/bundles.ts';
 import { type DockerDaemon, startDocker } from '../support/docker-daemon.ts';
-import { freePort } from '../support/engines.ts';
+import { freePort } from '../support/free-port.ts';
 import { importNodeImage } from '../support/node-image.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');

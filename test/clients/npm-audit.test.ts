@@ -8,7 +8,7 @@ import { keysRef } from '../../services/npm/keys.ts';
 import { originsFor } from '../../services/npm/service.ts';
 import type { Context } from '../../shared/service/service.ts';
 import { temporaryFolder } from '../support/bundles.ts';
-import { freePort } from '../support/engines.ts';
+import { freePort } from '../support/free-port.ts';
 import { startLarder, type TestLarder } from '../support/larder.ts';
 import { advisory, playAudit } from '../support/npm-audits.ts';
 import { NpmOrigin, type PublishOptions } from '../support/npm-origin.ts';

@@ -1,9 +1,9 @@
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort } from '../bench/measure.ts';
 import { type AirGap, makeAirGap } from '../support/air-gap.ts';
 import { temporaryFolder } from '../support/bundles.ts';
+import { freePort } from '../support/free-port.ts';
 import { clientVersion, REGISTRY_CLIENTS, type RegistryClient } from '../support/npm-registry-clients.ts';
 import { buildPage, layPage, WAYS } from '../support/npm-registry-project.ts';
 import { type ClientHome, homeOf } from '../support/npm-registry-site.ts';

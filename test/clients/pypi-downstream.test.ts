@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { freePort, type Peer, startPeer } from '../bench/measure.ts';
+import { type Peer, startPeer } from '../bench/measure.ts';
 import { temporaryFolder } from '../support/bundles.ts';
 import { client } from '../support/clients.ts';
+import { freePort } from '../support/free-port.ts';
 import { clientHome, runCommand } from '../support/python-clients.ts';
 import { larder, type SpawnedLarder, spawnLarder } from '../support/spawn-larder.ts';
 

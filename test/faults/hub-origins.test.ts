@@ -104,7 +104,8 @@ describe('a cold large file', () => {
     const whole = fetch(site.url + BIG_FILE);
     const started = Date.now();
     const part = await site.ask(BIG_FILE, { headers: { range: 'bytes=19000000-19000999' } });
-    expect(Date.now() - started).toBeLessThan(4000);
+    // by its turn it would come after nine and a half
+    expect(Date.now() - started).toBeLessThan(8000);
     expect(part.bytes.equals(BIG.subarray(19_000_000, 19_001_000))).toBe(true);
     await (await whole).body!.cancel();
   });
@@ -125,6 +126,7 @@ describe('a cold large file', () => {
         const answer = await fetch(site.url + path, {
           headers: { range: `bytes=${index * size}-${(index + 1) * size - 1}` },
         });
+        if (answer.status !== 206) throw new Error(`${answer.status} ${await answer.text()}`);
         const hash = createHash('sha256');
         for await (const chunk of answer.body!) hash.update(chunk);
         return hash.digest('hex');

@@ -37,7 +37,7 @@ afterEach(async () => {
   const { Contents } = await site.s3.send(new ListObjectsV2Command({ Bucket }));
   expect(Contents?.map(({ Key }) => Key)).toEqual(['kept']);
   expect(await next()).toMatchObject({ status: 200, text: 'as it was' });
-  await expect.poll(spool, { timeout: 5000 }).toEqual([]);
+  await expect.poll(spool).toEqual([]);
   expect(site.larder.log().filter(({ event }) => event === 'error')).toEqual([]);
 });
 afterAll(() => site?.close());
@@ -303,7 +303,7 @@ describe('a connection', () => {
       headers: { 'x-amz-decoded-content-length': whole, 'content-length': whole },
     });
     await wire.exchange([wire.signed(chunked).head, '600000\r\n', half], { cut: true });
-    await expect.poll(spool, { timeout: 5000 }).toEqual([]);
+    await expect.poll(spool).toEqual([]);
   });
 
   test('on which a body stands still is closed after a while, and nothing is kept', async () => {

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { endDaemon } from './daemons.ts';
-import { freePort } from './engines.ts';
+import { freePort } from './free-port.ts';
 
 const CONF = resolve(import.meta.dirname, '../../config/nginx-accel.conf');
 

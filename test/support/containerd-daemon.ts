@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { temporaryFolder } from './bundles.ts';
 import { containerTool, newestDaemon } from './container-tools.ts';
-import { endDaemon, type Wrap, writeHosts } from './daemons.ts';
+import { endDaemon, firstAnswer, inOwnFolder, type Wrap, writeHosts } from './daemons.ts';
 import { type Ran, runCommand } from './python-clients.ts';
 
 /** A containerd with a world of its own, as a node of Kubernetes has one, but without its CRI. */
@@ -28,13 +27,7 @@ export interface ContainerdOptions {
 }
 
 export async function startContainerd(options: ContainerdOptions = {}): Promise<ContainerdDaemon> {
-  const folder = await temporaryFolder();
-  try {
-    return await startIn(folder.path, options, folder.remove);
-  } catch (error) {
-    await folder.remove();
-    throw error;
-  }
+  return inOwnFolder((folder, remove) => startIn(folder, options, remove));
 }
 
 async function startIn(folder: string, options: ContainerdOptions, remove: () => Promise<void>) {
@@ -99,10 +92,6 @@ async function settings(folder: string, socket: string, { partBytes }: Container
 }
 
 async function ready(daemon: ChildProcess, ctr: ContainerdDaemon['ctr'], log: () => string): Promise<string> {
-  for (let tries = 0; tries < 300 && daemon.exitCode === null; tries += 1) {
-    const { code, stdout } = await ctr('version');
-    if (code === 0) return /Server:\s+Version:\s+(\S+)/.exec(stdout)?.[1] ?? '';
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`containerd did not start:\n${log().slice(-4000)}`);
+  const answer = await firstAnswer(daemon, () => ctr('version'), log);
+  return /Server:\s+Version:\s+(\S+)/.exec(answer)?.[1] ?? '';
 }

@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { temporaryFolder } from './bundles.ts';
 import { containerTool, newestDaemon } from './container-tools.ts';
-import { endDaemon, type Wrap, writeHosts } from './daemons.ts';
+import { endDaemon, firstAnswer, inOwnFolder, type Wrap, writeHosts } from './daemons.ts';
 import { type Ran, runCommand } from './python-clients.ts';
 
 /** A dockerd with a world of its own: images, containers, its containerd, settings, logins. */
@@ -34,13 +33,7 @@ export interface DockerOptions {
 }
 
 export async function startDocker(options: DockerOptions = {}): Promise<DockerDaemon> {
-  const folder = await temporaryFolder();
-  try {
-    return await startIn(folder.path, options, folder.remove);
-  } catch (error) {
-    await folder.remove();
-    throw error;
-  }
+  return inOwnFolder((folder, remove) => startIn(folder, options, remove));
 }
 
 async function startIn(folder: string, options: DockerOptions, remove: () => Promise<void>): Promise<DockerDaemon> {
@@ -120,10 +113,5 @@ async function withHosts(
 }
 
 async function ready(daemon: ChildProcess, docker: DockerDaemon['docker'], log: () => string): Promise<string> {
-  for (let tries = 0; tries < 300 && daemon.exitCode === null; tries += 1) {
-    const { code, stdout } = await docker('version', '--format', '{{.Server.Version}}');
-    if (code === 0) return stdout.trim();
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`dockerd did not start:\n${log().slice(-4000)}`);
+  return (await firstAnswer(daemon, () => docker('version', '--format', '{{.Server.Version}}'), log)).trim();
 }

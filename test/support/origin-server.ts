@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { writePaced } from './played.ts';
 
 /** What stands at a path of the origin. */
 export interface Thing {
@@ -144,25 +145,8 @@ async function reply(
   res.writeHead(applies ? 206 : 200, headers);
   if (req.method === 'HEAD') return void res.end();
   const stop = fault?.cutAfter ?? fault?.stallAfter;
-  await write(res, stop === undefined ? part : part.subarray(0, stop), thing.pace);
+  await writePaced(res, stop === undefined ? part : part.subarray(0, stop), thing.pace);
   if (fault?.stallAfter !== undefined) return;
   if (fault?.cutAfter !== undefined || fault?.lengthOff) res.socket?.destroy();
   else res.end();
-}
-
-async function write(res: ServerResponse, bytes: Buffer, pace: number | undefined): Promise<void> {
-  const step = pace ? Math.max(1024, Math.floor(pace / 50)) : 1 << 20;
-  for (let offset = 0; offset < bytes.length && !res.destroyed; offset += step) {
-    if (!res.write(bytes.subarray(offset, offset + step))) await drainedOrClosed(res);
-    if (pace) await new Promise((resolve) => setTimeout(resolve, (step / pace) * 1000));
-  }
-  // what was written must leave before the connection is broken
-  await new Promise((resolve) => setImmediate(resolve));
-}
-
-async function drainedOrClosed(res: ServerResponse): Promise<void> {
-  const over = new AbortController();
-  const { signal } = over;
-  await Promise.race([once(res, 'drain', { signal }), once(res, 'close', { signal })]);
-  over.abort();
 }

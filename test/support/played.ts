@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
+import { drained } from '../../shared/http/send.ts';
 import type { Certificate } from './tls.ts';
 
 /** What an origin of a test answers. */
@@ -83,31 +84,19 @@ export async function reply(
   res.writeHead(range ? 206 : given.status, headers);
   if (req.method === 'HEAD') return void res.end();
   const stop = fault?.cutAfter ?? fault?.stallAfter;
-  await write(res, stop === undefined ? part : part.subarray(0, stop), pace);
+  await writePaced(res, stop === undefined ? part : part.subarray(0, stop), pace);
   if (fault?.stallAfter !== undefined) return;
   if (fault?.cutAfter !== undefined) res.socket?.destroy();
   else res.end();
 }
 
-/** Resolves when more may be written, or nobody reads any more. */
-function drained(res: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      res.off('drain', done);
-      res.off('close', done);
-      resolve();
-    };
-    res.on('drain', done);
-    res.on('close', done);
-    if (res.destroyed) done();
-  });
-}
-
-async function write(res: ServerResponse, bytes: Buffer, pace: number | undefined): Promise<void> {
+/** Writes bytes at a pace, if there is one: bytes a second. */
+export async function writePaced(res: ServerResponse, bytes: Buffer, pace: number | undefined): Promise<void> {
   const step = pace ? Math.max(1024, Math.floor(pace / 50)) : 1 << 20;
   for (let offset = 0; offset < bytes.length && !res.destroyed; offset += step) {
     if (!res.write(bytes.subarray(offset, offset + step))) await drained(res);
     if (pace) await new Promise((resolve) => setTimeout(resolve, (step / pace) * 1000));
   }
+  // what was written must leave before the connection is broken
   await new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { S3Client } from '@aws-sdk/client-s3';
 import { temporaryFolder } from './bundles.ts';
-import { freePort, STORE_KEYS } from './engines.ts';
+import { STORE_KEYS } from './engines.ts';
+import { freePort } from './free-port.ts';
 import { type SpawnedLarder, spawnLarder } from './spawn-larder.ts';
 
 const KEY = { accessKeyId: 'replica-test', secretAccessKey: 'replica-test-secret' };

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ACCESS_KEY, type Engine, freePort, type Place, placeOf, SECRET_KEY, startEngine } from './engines.ts';
+import { ACCESS_KEY, type Engine, type Place, placeOf, SECRET_KEY, startEngine } from './engines.ts';
+import { freePort } from './free-port.ts';
 import { goProgram } from './go-programs.ts';
 
 /** LARDER_TEST_WEED, else the one on the PATH, else one that is built. */

@@ -18,7 +18,7 @@ beforeEach(async () => {
 });
 afterEach(() => folder.remove());
 
-const run = (...args: string[]) => larder(args, { env: { LARDER_STORE: store }, timeout: 20_000 });
+const run = (...args: string[]) => larder(args, { env: { LARDER_STORE: store }, timeout: 60_000 });
 
 async function filled(fill: (opened: Awaited<ReturnType<typeof openStore>>) => Promise<void>): Promise<void> {
   const opened = await openStore(store, { now: Date.now });
@@ -45,7 +45,7 @@ describe('exit statuses', () => {
   });
 
   test('a wrong variable stops the start, with what would be right', async () => {
-    const ran = await larder(['serve'], { env: { LARDER_STORE: store, LARDER_PYPI_PROT: '1' }, timeout: 20_000 });
+    const ran = await larder(['serve'], { env: { LARDER_STORE: store, LARDER_PYPI_PROT: '1' }, timeout: 60_000 });
     expect(ran.code).toBe(2);
     expect(ran.stderr).toBe(
       'larder: these settings are wrong:\n  LARDER_PYPI_PROT: there is no such setting; did you mean LARDER_PYPI_PORT?\nconfig/larder.yaml explains every one\n',

@@ -195,7 +195,7 @@ describe('a cold repo', () => {
     const [big, small] = await Promise.all(
       ['big.bin', 'a.txt'].map((name) => site.ask(`/acme/slow/resolve/main/${name}`, { method: 'HEAD' })),
     );
-    expect(Date.now() - started).toBeLessThan(8000);
+    expect(Date.now() - started).toBeLessThan(15_000);
     expect([big!.status, big!.headers.get('content-length'), big!.headers.get('etag')?.length]).toEqual([
       200,
       '3000000',

@@ -1,6 +1,7 @@
 import { service } from '../../../services/huggingface/service.ts';
 import { Tokens } from '../../../shared/http/tokens.ts';
 import type { Service } from '../../../shared/service/service.ts';
+import { type Ask, asking, jsonOf, NOW } from '../../support/asking.ts';
 import { type Hub, type HubOptions, startHub } from '../../support/hub.ts';
 import { startLarder, type TestLarder } from '../../support/larder.ts';
 
@@ -11,23 +12,13 @@ export interface Site {
   /** Ours; no trailing slash. */
   url: string;
   clock: { now: number };
-  ask(path: string, init?: RequestInit): Promise<Answer>;
+  ask: Ask;
   /** The JSON of a 200. */
   json<T = Record<string, unknown>>(path: string, init?: RequestInit): Promise<T>;
   /** A token that may write, as a field. */
   writer(): Promise<Record<string, string>>;
   close(): Promise<void>;
 }
-
-export interface Answer {
-  status: number;
-  headers: Headers;
-  bytes: Buffer;
-  text: string;
-  json: unknown;
-}
-
-export const NOW = Date.parse('2026-11-24T12:00:00Z');
 
 /** @param config the section `huggingface` of the settings */
 export async function startSite(
@@ -48,38 +39,14 @@ export async function startSite(
     now: () => clock.now,
   });
   const url = larder.url('huggingface');
-  const ask: Site['ask'] = async (path, init) => {
-    const answer = await fetch(url + path, {
-      redirect: 'manual',
-      ...init,
-      headers: { 'accept-encoding': 'identity', ...init?.headers },
-    });
-    const bytes = Buffer.from(await answer.arrayBuffer());
-    return {
-      status: answer.status,
-      headers: answer.headers,
-      bytes,
-      // a large file is not read as text unless somebody wants it to be
-      get text() {
-        return bytes.toString('utf8');
-      },
-      get json(): unknown {
-        const isJson = /json/.test(answer.headers.get('content-type') ?? '') && bytes.length > 0;
-        return isJson ? JSON.parse(bytes.toString('utf8')) : undefined;
-      },
-    };
-  };
+  const ask = asking(url);
   return {
     hub,
     larder,
     url,
     clock,
     ask,
-    async json<T>(path: string, init?: RequestInit) {
-      const answer = await ask(path, init);
-      if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${answer.text}`);
-      return answer.json as T;
-    },
+    json: (path, init) => jsonOf(ask, path, init),
     async writer() {
       const tokens = new Tokens(larder.store.objects, { now: () => clock.now });
       const { secret } = await tokens.create({

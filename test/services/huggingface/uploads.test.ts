@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Answer, type Site, sent, startSite } from './support.ts';
+import type { Answer } from '../../support/asking.ts';
+import { type Site, sent, startSite } from './support.ts';
 
 let site: Site;
 let writer: Record<string, string>;

@@ -12,9 +12,10 @@ import {
 } from '../../../services/ngc/keys.ts';
 import { digestOf } from '../../../shared/model/digest.ts';
 import type { Context } from '../../../shared/service/service.ts';
+import { NOW } from '../../support/asking.ts';
 import { temporaryFolder } from '../../support/bundles.ts';
 import { type NgcOrigin, startNgc } from '../../support/ngc-origin.ts';
-import { descriptionOf, NOW, type Site, startSite } from './support.ts';
+import { descriptionOf, type Site, startSite } from './support.ts';
 
 const GUEST = '/v2/models/nvidia/tao/ocrnet';
 const SCOPED = '/v2/org/nvidia/team/tao/models/ocrnet';

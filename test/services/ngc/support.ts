@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import { service } from '../../../services/ngc/service.ts';
 import { Tokens } from '../../../shared/http/tokens.ts';
 import type { Service } from '../../../shared/service/service.ts';
+import { type Answer, type Ask, asking, jsonOf, NOW } from '../../support/asking.ts';
 import { startLarder, type TestLarder } from '../../support/larder.ts';
 import { type NgcOptions, type NgcOrigin, startNgc } from '../../support/ngc-origin.ts';
 
@@ -12,23 +13,13 @@ export interface Site {
   /** Ours; no trailing slash. */
   url: string;
   clock: { now: number };
-  ask(path: string, init?: RequestInit): Promise<Answer>;
+  ask: Ask;
   /** The JSON of a 200. */
   json<T = Record<string, unknown>>(path: string, init?: RequestInit): Promise<T>;
   /** A token that may read, as NVIDIA's clients say it. */
   key(): Promise<string>;
   close(): Promise<void>;
 }
-
-export interface Answer {
-  status: number;
-  headers: Headers;
-  bytes: Buffer;
-  text: string;
-  json: unknown;
-}
-
-export const NOW = Date.parse('2026-11-24T12:00:00Z');
 
 interface SiteOptions extends NgcOptions {
   mode?: 'connected' | 'airgapped';
@@ -54,36 +45,14 @@ export async function startSite(config: Record<string, unknown> = {}, options: S
     now: () => clock.now,
   });
   const url = larder.url('ngc');
-  const ask: Site['ask'] = async (path, init) => {
-    const answer = await fetch(url + path, {
-      redirect: 'manual',
-      ...init,
-      headers: { 'accept-encoding': 'identity', ...init?.headers },
-    });
-    const bytes = Buffer.from(await answer.arrayBuffer());
-    return {
-      status: answer.status,
-      headers: answer.headers,
-      bytes,
-      get text() {
-        return bytes.toString('utf8');
-      },
-      get json(): unknown {
-        return JSON.parse(bytes.toString('utf8'));
-      },
-    };
-  };
+  const ask = asking(url);
   return {
     ngc,
     larder,
     url,
     clock,
     ask,
-    async json<T>(path: string, init?: RequestInit) {
-      const answer = await ask(path, init);
-      if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${answer.text}`);
-      return answer.json as T;
-    },
+    json: (path, init) => jsonOf(ask, path, init),
     async key() {
       const tokens = new Tokens(larder.store.objects, { now: () => clock.now });
       const { secret } = await tokens.create({ name: 'reader', actions: ['read'], services: ['ngc'] });

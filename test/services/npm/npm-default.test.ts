@@ -1,6 +1,6 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { configSchema } from '../../../services/npm/config.ts';
 import { credentialsIn, npmRegistries } from '../../../services/npm/npm-default.ts';
 import { Origins } from '../../../services/npm/origins.ts';
@@ -81,15 +81,15 @@ registry = http://main.example/npm/group
     expect(registry).not.toHaveProperty('token');
     expect(registry!.secretInVariable).toBe(true);
     const started = await startRegistry({ config: { npm } });
-    await vi.waitFor(() =>
-      expect(started.larder.log()).toContainEqual(
+    await expect
+      .poll(() => started.larder.log())
+      .toContainEqual(
         expect.objectContaining({
           event: 'origins',
           origin: 'npm',
           msg: expect.stringMatching(/stands in a variable/),
         }),
-      ),
-    );
+      );
     await started.close();
   });
 

@@ -6,10 +6,10 @@ import { importArchive } from '../../../services/oci/archives/import-archive.ts'
 import { configSchema } from '../../../services/oci/config.ts';
 import { Images } from '../../../services/oci/images.ts';
 import type { Store } from '../../../shared/storage/store.ts';
+import { NOW } from '../../support/asking.ts';
 import { storeIn, temporaryFolder } from '../../support/bundles.ts';
 import { layoutOf, writeTar } from '../../support/image-archives.ts';
 import { artifactOf, type BuiltImage, imageOf, indexOf, layerOf } from '../../support/images.ts';
-import { NOW } from './support.ts';
 
 const NAME = 'nvcr.io/nvidia/tao:1';
 const REPOSITORY = 'nvcr.io/nvidia/tao';

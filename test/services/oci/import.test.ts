@@ -7,10 +7,11 @@ import type { ImportOptions } from '../../../services/oci/archives/importing.ts'
 import { configSchema } from '../../../services/oci/config.ts';
 import { Images } from '../../../services/oci/images.ts';
 import type { Store } from '../../../shared/storage/store.ts';
+import { NOW } from '../../support/asking.ts';
 import { storeIn, temporaryFolder } from '../../support/bundles.ts';
 import { type ArchiveContent, dockerSaveOf, layoutOf, writeFolder, writeTar } from '../../support/image-archives.ts';
 import { artifactOf, type BuiltImage, imageOf, indexOf, type Layer, layerOf, sha } from '../../support/images.ts';
-import { NOW, startSite } from './support.ts';
+import { startSite } from './support.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let store: Store;

@@ -32,7 +32,7 @@ async function forTwoPlatforms(own: string): Promise<BuiltImage> {
 const create = (...args: string[]) =>
   larder(['bundle', 'create', '--preset', 'cert-manager-1.17', ...args, '--store', join(folder, 'store')], {
     env: { LARDER_OCI_REGISTRIES: JSON.stringify([{ name: 'quay.io', url: quay.url, authHosts: [quay.authHost] }]) },
-    timeout: 20_000,
+    timeout: 60_000,
   });
 
 test('a preset becomes a bundle without a manifest being written', async () => {

@@ -5,9 +5,9 @@ import { type PruneRule, planPrune } from '../../../services/oci/prune/plan.ts';
 import { runPrune } from '../../../services/oci/prune/run.ts';
 import type { Store } from '../../../shared/storage/store.ts';
 import { planGc, runGc } from '../../../shared/storage/store-gc.ts';
+import { NOW } from '../../support/asking.ts';
 import { storeIn, temporaryFolder } from '../../support/bundles.ts';
 import { artifactOf, type BuiltImage, imageOf, indexOf, layerOf } from '../../support/images.ts';
-import { NOW } from './support.ts';
 
 const DAY = 86_400;
 const REPOSITORY = 'team/app';

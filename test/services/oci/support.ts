@@ -1,6 +1,7 @@
 import { service } from '../../../services/oci/service.ts';
 import { Tokens } from '../../../shared/http/tokens.ts';
 import type { Service } from '../../../shared/service/service.ts';
+import { asking, NOW, type Answer as Plain } from '../../support/asking.ts';
 import type { ImageRegistry } from '../../support/image-registry.ts';
 import { startLarder, type TestLarder } from '../../support/larder.ts';
 
@@ -15,18 +16,11 @@ export interface Site {
   close(): Promise<void>;
 }
 
-export interface Answer {
-  status: number;
-  headers: Headers;
-  bytes: Buffer;
-  text: string;
-  json: unknown;
+export interface Answer extends Plain {
   /** Of an error: the spec's code, and its words. */
   code: string | undefined;
   message: string | undefined;
 }
-
-export const NOW = Date.parse('2026-11-24T12:00:00Z');
 
 /** @param registries by name; further settings of each beside its address */
 export async function startSite(
@@ -55,25 +49,15 @@ export async function startSite(
     now: () => clock.now,
   });
   const url = larder.url('oci');
+  const plainly = asking(url);
   return {
     larder,
     url,
     clock,
     async ask(path, init) {
-      const answer = await fetch(url + path, { redirect: 'manual', ...init });
-      const bytes = Buffer.from(await answer.arrayBuffer());
-      const isJson = /json/.test(answer.headers.get('content-type') ?? '') && bytes.length > 0;
-      const json: unknown = isJson ? JSON.parse(bytes.toString('utf8')) : undefined;
-      const [error] = (json as { errors?: { code: string; message: string }[] })?.errors ?? [];
-      return {
-        status: answer.status,
-        headers: answer.headers,
-        bytes,
-        text: bytes.toString('utf8'),
-        json,
-        code: error?.code,
-        message: error?.message,
-      };
+      const answer = await plainly(path, init);
+      const [error] = (answer.json as { errors?: { code: string; message: string }[] })?.errors ?? [];
+      return { ...answer, code: error?.code, message: error?.message };
     },
     async writer() {
       const tokens = new Tokens(larder.store.objects, { now: () => clock.now });

@@ -32,7 +32,7 @@ async function resolve(script: string, more: Partial<ResolveOptions> = {}) {
     target: X86,
     sdists: false,
     workDir: folder.path,
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(60_000),
     ...more,
   });
 }

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type SendOptions, send, sendFacts } from '../../../shared/http/send.ts';
 import type { Resource } from '../../../shared/mirror/resource.ts';
 import type { ByteRange } from '../../../shared/model/byte-range.ts';
@@ -212,7 +212,7 @@ describe('a connection', () => {
       await once(socket, 'data');
       socket.destroy();
     }
-    await vi.waitFor(() => expect([endless.destroyed, ...opened.map((body) => body.destroyed)]).toEqual([true, true]));
+    await expect.poll(() => [endless.destroyed, ...opened.map((body) => body.destroyed)]).toEqual([true, true]);
   });
 });
 
@@ -223,7 +223,7 @@ test('a hundred readers that are slow take little memory, and each gets its byte
     socket.write('GET /file HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
     return socket.pause();
   });
-  await vi.waitFor(() => expect(opened).toHaveLength(100));
+  await expect.poll(() => opened).toHaveLength(100);
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(120 << 20);
   const lengths = await Promise.all(sockets.map(async (socket) => Buffer.concat(await socket.toArray()).length));
   expect(lengths.every((length) => length > bytes.length && length < bytes.length + 500)).toBe(true);

@@ -6,8 +6,8 @@ import { ageOf } from '../../../shared/model/freshness.ts';
 const bytes = Buffer.from('some bytes');
 const hex = (name: string) => createHash(name).update(bytes).digest('hex');
 
-function checked(...promised: ConstructorParameters<typeof PromiseCheck>) {
-  const check = new PromiseCheck(...promised);
+async function checked(...promised: Parameters<typeof PromiseCheck.start>) {
+  const check = await PromiseCheck.start(...promised);
   check.update(bytes.subarray(0, 4));
   check.update(bytes.subarray(4));
   return check.finish('file');
@@ -24,8 +24,8 @@ describe('promises', () => {
     ["git's", { size: 10, gitBlob: createHash('sha1').update('blob 10\0').update(bytes).digest('hex') }],
   ];
 
-  test.each(kept)('that are kept pass: %s', (_name, promised) => {
-    expect(checked(promised)).toEqual({ digest: digestOf(bytes), size: 10 });
+  test.each(kept)('that are kept pass: %s', async (_name, promised) => {
+    expect(await checked(promised)).toEqual({ digest: digestOf(bytes), size: 10 });
   });
 
   const broken: [string, object, RegExp][] = [
@@ -36,8 +36,8 @@ describe('promises', () => {
     ["git's", { size: 10, gitBlob: '0'.repeat(40) }, /gitBlob/],
   ];
 
-  test.each(broken)('that are broken are named: %s', (_name, promised, words) => {
-    expect(() => checked({ sha256: hex('sha256') }, promised)).toThrow(words);
+  test.each(broken)('that are broken are named: %s', async (_name, promised, words) => {
+    await expect(checked({ sha256: hex('sha256') }, promised)).rejects.toThrow(words);
   });
 
   test('by BLAKE3 are checked where there is time to get ready', async () => {
