@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { patterns, policyFields } from '../../shared/upstream/name-policy.ts';
 
 const originName = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is a letter, then letters, digits and "-"');
-const patterns = z.array(z.string().min(1)).default([]);
 const scope = z.string().regex(/^@[a-z0-9._~-]+$/i, 'a scope is written @acme');
 
 /** One registry that is asked. */
@@ -35,20 +35,9 @@ export const configSchema = z.strictObject({
       'two origins have one name',
     )
     .default([]),
-  /** Names that are never asked for upstream, besides those that were published here: `@acme/*`. */
-  private: patterns,
-  allow: patterns,
-  deny: patterns,
+  ...policyFields,
   /** Versions that nobody gets: `event-stream@3.3.6`, `lodash@<4.17.21`, `@evil/*`. */
   block: patterns,
-  /** Leave out versions that are younger (`7d`, `36h`, `90m`) or later than a date; such of unknown age are left out too. */
-  excludeNewer: z
-    .string()
-    .regex(/^(\d+[dhm]|\d{4}-\d{2}-\d{2}(T[\d:.]+Z)?)$/, 'a length like 7d, 36h or 90m, or a date like 2026-11-01')
-    .refine((text) => /[dhm]$/.test(text) || !Number.isNaN(Date.parse(text)), 'there is no such day')
-    .optional(),
-  /** Names that `excludeNewer` does not hold back. */
-  excludeNewerExempt: patterns,
   /** Seconds a client may go without asking for a packument again. */
   packumentSeconds: z.number().int().min(0).max(3600).default(30),
   /** Seconds a packument is fresh here, and for which it is then given while its origin is asked behind it. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { patterns, policyFields } from '../../shared/upstream/name-policy.ts';
 
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is a letter, then letters, digits and "-"');
-const patterns = z.array(z.string().min(1)).default([]);
 
 /** One index that is asked. */
 export const originSchema = z.strictObject({
@@ -34,18 +34,7 @@ export const configSchema = z.strictObject({
       'two origins have one name',
     )
     .default([]),
-  /** Projects that are never asked for upstream, besides those that were uploaded here. */
-  private: patterns,
-  allow: patterns,
-  deny: patterns,
-  /** Leave out files that are younger (`7d`, `36h`) or later than a date; such without an upload time are left out too. */
-  excludeNewer: z
-    .string()
-    .regex(/^(\d+[dhm]|\d{4}-\d{2}-\d{2}(T[\d:.]+Z)?)$/, 'a length like 7d, 36h or 90m, or a date like 2026-11-01')
-    .refine((text) => /[dhm]$/.test(text) || !Number.isNaN(Date.parse(text)), 'there is no such day')
-    .optional(),
-  /** Projects that `excludeNewer` does not hold back. */
-  excludeNewerExempt: patterns,
+  ...policyFields,
   /** Names on /simple/: `all` that the origins list, or `held`. */
   rootList: z.enum(['all', 'held']).default('all'),
   /** Seconds a client may go without asking for a page again. */
