@@ -1,40 +1,20 @@
 import { z } from 'zod';
 import { patterns, policyFields } from '../../shared/upstream/name-policy.ts';
+import { originFields, originList } from '../../shared/upstream/origin-settings.ts';
 
-const originName = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is a letter, then letters, digits and "-"');
 const scope = z.string().regex(/^@[a-z0-9._~-]+$/i, 'a scope is written @acme');
 
 /** One registry that is asked. */
 export const originSchema = z.strictObject({
-  name: originName.refine((value) => value !== 'private', '"private" is the name of what is published here'),
-  url: z.url({ protocol: /^https?$/ }),
+  ...originFields,
   /** It is asked for these scopes, and no other origin is; for everything else when empty. */
   scopes: z.array(scope).default([]),
-  /** Hosts that tarballs may come from beside the registry's own; those its own packuments name when unset. */
-  fileHosts: z.array(z.string()).optional(),
-  username: z.string().optional(),
-  password: z.string().optional(),
-  token: z.string().optional(),
-  /** Files that hold them, as secrets of containers come. */
-  passwordFile: z.string().optional(),
-  tokenFile: z.string().optional(),
-  /** PEM of authorities that are trusted for it beside the usual ones. */
-  caFile: z.string().optional(),
-  /** Names that are asked for here; all when empty. `*` stands for any characters. */
-  allow: patterns,
-  deny: patterns,
 });
 export type OriginConfig = z.infer<typeof originSchema>;
 
 export const configSchema = z.strictObject({
   /** Asked in this order: the first that knows a name has it. Empty: what npm on this machine is configured with, scopes included. */
-  origins: z
-    .array(originSchema)
-    .refine(
-      (origins) => new Set(origins.map((origin) => origin.name)).size === origins.length,
-      'two origins have one name',
-    )
-    .default([]),
+  origins: originList(originSchema),
   ...policyFields,
   /** Versions that nobody gets: `event-stream@3.3.6`, `lodash@<4.17.21`, `@evil/*`. */
   block: patterns,
