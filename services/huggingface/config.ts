@@ -1,6 +1,5 @@
 import { z } from 'zod';
-
-const patterns = z.array(z.string().min(1)).default([]);
+import { patterns } from '../../shared/upstream/name-policy.ts';
 
 export const configSchema = z.strictObject({
   /** The hub that is asked. */

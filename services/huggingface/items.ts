@@ -1,22 +1,16 @@
 import { z } from 'zod';
+import { itemPatterns } from '../../shared/bundle/manifest.ts';
 import { checkRepoId, globRegExp, isRepoId, type Repo, type RepoType } from './repo.ts';
 import type { TreeFile } from './tree.ts';
 
 const repoId = z.string().refine(isRepoId, 'a repo is "org/name" or "name"');
-const patterns = z.union([
-  z
-    .string()
-    .min(1)
-    .transform((one) => [one]),
-  z.array(z.string().min(1)).min(1),
-]);
 
 const options = {
   /** A branch, a tag or a commit. */
   revision: z.string().min(1).max(255).default('main'),
   /** Only files that one of these names: as `allow_patterns` and `ignore_patterns` of huggingface_hub. */
-  include: patterns.optional(),
-  exclude: patterns.optional(),
+  include: itemPatterns.optional(),
+  exclude: itemPatterns.optional(),
   /**
    * Files in formats that run code when they are loaded. `allow` takes them, `unless-safetensors` leaves them out where
    * the repo has safetensors, `deny` leaves them out, `refuse` fails the item that holds one.

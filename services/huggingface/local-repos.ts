@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Turns } from '../../shared/mirror/turns.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
 import { HubError } from './errors.ts';
 import { commitId, treeIds } from './git-objects.ts';
@@ -38,7 +39,7 @@ export interface CommitWish {
  */
 export class LocalRepos {
   readonly #store: LocalStore;
-  readonly #queues = new Map<string, Promise<unknown>>();
+  readonly #turns = new Turns();
 
   constructor(store: LocalStore) {
     this.#store = store;
@@ -229,15 +230,8 @@ export class LocalRepos {
     return keepDocument(this.#store, key, bytes, { mediaType, origin });
   }
 
-  /** One writer of a repo at a time in this process. */
-  async #inTurn<T>(repo: Repo, work: () => Promise<T>): Promise<T> {
-    const name = `${repo.type}/${repo.id}`;
-    const turn = (this.#queues.get(name) ?? Promise.resolve()).catch(() => undefined).then(work);
-    this.#queues.set(name, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.#queues.get(name) === turn) this.#queues.delete(name);
-    }
+  /** One writer of a repo at a time. */
+  #inTurn<T>(repo: Repo, work: () => Promise<T>): Promise<T> {
+    return this.#turns.run(`${repo.type}/${repo.id}`, work);
   }
 }

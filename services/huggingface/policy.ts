@@ -1,3 +1,4 @@
+import { refusalBy } from '../../shared/upstream/allow-list.ts';
 import type { HuggingfaceConfig } from './config.ts';
 import { isRepoId, matchesAny, REPO_TYPES } from './repo.ts';
 
@@ -11,13 +12,7 @@ export interface Policy {
 
 export function policyOf(config: HuggingfaceConfig): Policy {
   const { pathname: base } = new URL(config.origin);
-  const refuses = (id: string) => {
-    if (matchesAny(id, config.private))
-      return `"${id}" is private here and is never asked for upstream (huggingface.private)`;
-    if (matchesAny(id, config.deny)) return `"${id}" is not allowed here (huggingface.deny)`;
-    const allowed = config.allow.length === 0 || matchesAny(id, config.allow);
-    return allowed ? undefined : `"${id}" is not among what is allowed here (huggingface.allow)`;
-  };
+  const refuses = refusalBy('huggingface', config, matchesAny);
   const refusesSource = (source: string) => {
     const id = repoOfSource(source, base);
     return id === undefined ? undefined : refuses(id);

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Promised } from '../../shared/model/digest.ts';
 import type { Facts } from '../../shared/model/entry.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
@@ -7,6 +6,7 @@ import { withAllowList } from '../../shared/upstream/allow-list.ts';
 import { type Answer, httpFacts } from '../../shared/upstream/answers.ts';
 import type { HttpOrigins } from '../../shared/upstream/http-upstream.ts';
 import type { OriginDescription } from '../../shared/upstream/origin.ts';
+import { textIn } from '../../shared/upstream/origin-settings.ts';
 import type { Upstream } from '../../shared/upstream/upstream.ts';
 import type { HuggingfaceConfig } from './config.ts';
 import { DISABLED, type HubCode, HubError } from './errors.ts';
@@ -26,8 +26,8 @@ export function hubUpstream(config: HuggingfaceConfig, http: HttpOrigins): Upstr
 function descriptionOf(config: HuggingfaceConfig): OriginDescription {
   const { host, hostname } = new URL(config.origin);
   const fileHosts = config.fileHosts.map(globRegExp);
-  const token = config.token ?? textOf(config, 'tokenFile');
-  const ca = textOf(config, 'caFile');
+  const token = config.token ?? textIn(config.tokenFile, 'huggingface.tokenFile');
+  const ca = textIn(config.caFile, 'huggingface.caFile');
   return {
     name: ORIGIN,
     hosts: (asked) =>
@@ -79,17 +79,4 @@ function refusalOf(answer: Answer, ref: Ref, host: string): MirrorError | 'absen
     });
   }
   return undefined;
-}
-
-/** Throws `unavailable`, naming the setting and not the file: clients see the message. */
-function textOf(config: HuggingfaceConfig, key: 'tokenFile' | 'caFile'): string | undefined {
-  const path = config[key];
-  if (path === undefined) return undefined;
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch (cause) {
-    throw new MirrorError('bad-request', 'settings', `the file that huggingface.${key} names cannot be read`, {
-      cause,
-    });
-  }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { patterns } from '../../shared/upstream/name-policy.ts';
 
-const patterns = z.array(z.string().min(1)).default([]);
 const url = z.url({ protocol: /^https?$/ });
 
 export const configSchema = z.strictObject({

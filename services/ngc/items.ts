@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { itemPatterns } from '../../shared/bundle/manifest.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
 import { type Artifact, type ArtifactKind, labelOf, parseId, parseTarget } from './artifact.ts';
 import { matchesGlob } from './glob.ts';
@@ -22,16 +23,8 @@ function target(kind: ArtifactKind) {
   });
 }
 
-const patterns = z.union([
-  z
-    .string()
-    .min(1)
-    .transform((one) => [one]),
-  z.array(z.string().min(1)).min(1),
-]);
-
 /** Only files that one of these names, as the CLI's `--file` and `--exclude`: `*` stands for slashes, too. */
-const options = { include: patterns.optional(), exclude: patterns.optional() };
+const options = { include: itemPatterns.optional(), exclude: itemPatterns.optional() };
 
 /** `{ ngc: org/team/name[:version], include, exclude }`, likewise `ngc-resource`. */
 export const itemSchemas = {

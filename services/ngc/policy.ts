@@ -1,3 +1,4 @@
+import { refusalBy } from '../../shared/upstream/allow-list.ts';
 import { idOf } from './artifact.ts';
 import type { NgcConfig } from './config.ts';
 import { matchesAny } from './glob.ts';
@@ -12,13 +13,7 @@ export interface Policy {
 }
 
 export function policyOf(config: NgcConfig): Policy {
-  const { private: hidden, deny: denied, allow: allowed } = config;
-  const refuses = (id: string) => {
-    if (matchesAny(id, hidden)) return `"${id}" is private here and is never asked for upstream (ngc.private)`;
-    if (matchesAny(id, denied)) return `"${id}" is not allowed here (ngc.deny)`;
-    const may = allowed.length === 0 || matchesAny(id, allowed);
-    return may ? undefined : `"${id}" is not among what is allowed here (ngc.allow)`;
-  };
+  const refuses = refusalBy('ngc', config, matchesAny);
   const refusesKey = (key: string) => {
     const place = placeOf(key);
     return place && refuses(idOf(place.artifact));

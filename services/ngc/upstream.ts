@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { MirrorError } from '../../shared/model/errors.ts';
 import type { Ref } from '../../shared/model/ref.ts';
 import { withAllowList } from '../../shared/upstream/allow-list.ts';
@@ -6,6 +5,7 @@ import type { Answer } from '../../shared/upstream/answers.ts';
 import { httpFacts } from '../../shared/upstream/answers.ts';
 import type { HttpOrigins } from '../../shared/upstream/http-upstream.ts';
 import type { OriginDescription } from '../../shared/upstream/origin.ts';
+import { textIn } from '../../shared/upstream/origin-settings.ts';
 import type { Upstream } from '../../shared/upstream/upstream.ts';
 import type { NgcConfig } from './config.ts';
 import { matchesAny } from './glob.ts';
@@ -88,17 +88,9 @@ const WORDS: Record<number, string> = {
   451: 'it is not given here for legal reasons (451)',
 };
 
-/** Throws `bad-request`, naming the setting and not the file: clients see the message. */
+/** Throws `bad-request` for a file that cannot be read, or is empty. */
 function textOf(config: NgcConfig, key: 'apiKeyFile' | 'caFile'): string | undefined {
-  const path = config[key];
-  if (path === undefined) return undefined;
-  try {
-    const text = readFileSync(path, 'utf8').trim();
-    if (text !== '') return text;
-    throw new Error('it is empty');
-  } catch (cause) {
-    throw new MirrorError('bad-request', 'settings', `the file that ngc.${key} names cannot be read, or is empty`, {
-      cause,
-    });
-  }
+  const text = textIn(config[key], `ngc.${key}`);
+  if (text === '') throw new MirrorError('bad-request', 'settings', `the file that ngc.${key} names is empty`);
+  return text;
 }

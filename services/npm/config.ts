@@ -1,54 +1,23 @@
 import { z } from 'zod';
+import { patterns, policyFields } from '../../shared/upstream/name-policy.ts';
+import { originFields, originList } from '../../shared/upstream/origin-settings.ts';
 
-const originName = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is a letter, then letters, digits and "-"');
-const patterns = z.array(z.string().min(1)).default([]);
 const scope = z.string().regex(/^@[a-z0-9._~-]+$/i, 'a scope is written @acme');
 
 /** One registry that is asked. */
 export const originSchema = z.strictObject({
-  name: originName.refine((value) => value !== 'private', '"private" is the name of what is published here'),
-  url: z.url({ protocol: /^https?$/ }),
+  ...originFields,
   /** It is asked for these scopes, and no other origin is; for everything else when empty. */
   scopes: z.array(scope).default([]),
-  /** Hosts that tarballs may come from beside the registry's own; those its own packuments name when unset. */
-  fileHosts: z.array(z.string()).optional(),
-  username: z.string().optional(),
-  password: z.string().optional(),
-  token: z.string().optional(),
-  /** Files that hold them, as secrets of containers come. */
-  passwordFile: z.string().optional(),
-  tokenFile: z.string().optional(),
-  /** PEM of authorities that are trusted for it beside the usual ones. */
-  caFile: z.string().optional(),
-  /** Names that are asked for here; all when empty. `*` stands for any characters. */
-  allow: patterns,
-  deny: patterns,
 });
 export type OriginConfig = z.infer<typeof originSchema>;
 
 export const configSchema = z.strictObject({
   /** Asked in this order: the first that knows a name has it. Empty: what npm on this machine is configured with, scopes included. */
-  origins: z
-    .array(originSchema)
-    .refine(
-      (origins) => new Set(origins.map((origin) => origin.name)).size === origins.length,
-      'two origins have one name',
-    )
-    .default([]),
-  /** Names that are never asked for upstream, besides those that were published here: `@acme/*`. */
-  private: patterns,
-  allow: patterns,
-  deny: patterns,
+  origins: originList(originSchema),
+  ...policyFields,
   /** Versions that nobody gets: `event-stream@3.3.6`, `lodash@<4.17.21`, `@evil/*`. */
   block: patterns,
-  /** Leave out versions that are younger (`7d`, `36h`, `90m`) or later than a date; such of unknown age are left out too. */
-  excludeNewer: z
-    .string()
-    .regex(/^(\d+[dhm]|\d{4}-\d{2}-\d{2}(T[\d:.]+Z)?)$/, 'a length like 7d, 36h or 90m, or a date like 2026-11-01')
-    .refine((text) => /[dhm]$/.test(text) || !Number.isNaN(Date.parse(text)), 'there is no such day')
-    .optional(),
-  /** Names that `excludeNewer` does not hold back. */
-  excludeNewerExempt: patterns,
   /** Seconds a client may go without asking for a packument again. */
   packumentSeconds: z.number().int().min(0).max(3600).default(30),
   /** Seconds a packument is fresh here, and for which it is then given while its origin is asked behind it. */

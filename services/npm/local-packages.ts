@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
+import { Turns } from '../../shared/mirror/turns.ts';
 import { digestOf } from '../../shared/model/digest.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
@@ -49,7 +50,8 @@ interface Look {
 export class LocalPackages {
   readonly #rooms: Rooms;
   readonly #looks = new Map<string, Look>();
-  readonly #turns = new Map<string, Promise<unknown>>();
+  /** One writer of a name at a time. */
+  readonly #turns = new Turns();
 
   constructor(rooms: Rooms) {
     this.#rooms = rooms;
@@ -107,7 +109,7 @@ export class LocalPackages {
    * @param make changes what it is given, or throws; called again when somebody came between
    */
   async change(name: string, make: (document: LocalDocument) => void | Promise<void>): Promise<LocalDocument> {
-    return this.#inTurn(name, async () => {
+    return this.#turns.run(name, async () => {
       for (let attempt = 0; attempt < TRIES; attempt += 1) {
         if (attempt > 0) await wait(Math.random() * 20 * Math.min(attempt, 10));
         const held = await this.#rooms.catalog.current(localKey(name));
@@ -230,16 +232,5 @@ export class LocalPackages {
     for (const [version, { entry }] of tarballs)
       if ((document._removed[version] ?? '') >= entry.storedAt) await catalog.delete(entry.key).catch(() => undefined);
     return failed;
-  }
-
-  /** One writer of a name at a time in this process. */
-  async #inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const turn = (this.#turns.get(name) ?? Promise.resolve()).catch(() => undefined).then(work);
-    this.#turns.set(name, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.#turns.get(name) === turn) this.#turns.delete(name);
-    }
   }
 }

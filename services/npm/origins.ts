@@ -1,21 +1,14 @@
 import { MirrorError } from '../../shared/model/errors.ts';
 import type { Catalog } from '../../shared/storage/catalog.ts';
-import { type Credentials, splitCredentials } from '../../shared/upstream/credentials.ts';
-import { credentialsIn, textIn } from '../../shared/upstream/origin-settings.ts';
+import { type Readied, readied, withoutFiles } from '../../shared/upstream/origin-settings.ts';
 import type { NpmConfig, OriginConfig } from './config.ts';
 import { type NpmRegistry, npmRegistries } from './npm-default.ts';
 import { scopeOf } from './package-name.ts';
 import { PRIVATE } from './refs.ts';
 
 /** A registry that is asked, ready to be asked. */
-export interface Origin extends OriginConfig {
-  /** With a slash at its end, without credentials. */
+export interface Origin extends OriginConfig, Readied {
   url: string;
-  credentials: Credentials | undefined;
-  /** PEM of authorities that are trusted for it beside the usual ones. */
-  ca: readonly string[];
-  /** Hosts of tarballs that its packuments named; asked beside its own. */
-  learnedHosts: Set<string>;
   /** npm has a secret for it that stands in a variable of the environment, which is not read here. */
   secretInVariable?: true;
 }
@@ -43,9 +36,7 @@ export class Origins {
    */
   withoutAsking(catalog: Pick<Catalog, 'segments' | 'generation'>): void {
     if (this.#config.origins.length > 0) {
-      const list = this.#config.origins.map((origin) =>
-        ready({ ...origin, tokenFile: undefined, passwordFile: undefined, caFile: undefined }),
-      );
+      const list = this.#config.origins.map((origin) => readied(withoutFiles(origin)));
       this.#list = async () => list;
       return;
     }
@@ -86,7 +77,7 @@ export class Origins {
   }
 
   async #readList(): Promise<Origin[]> {
-    if (this.#config.origins.length > 0) return this.#config.origins.map(ready);
+    if (this.#config.origins.length > 0) return this.#config.origins.map(readied);
     return (await npmRegistries(this.#config.npm, this.#closing.signal)).map(byDefault);
   }
 }
@@ -98,12 +89,12 @@ async function heldNames(catalog: Pick<Catalog, 'segments'>): Promise<string[]> 
 }
 
 function unasked(name: string): Origin {
-  return ready({ name, url: 'http://origin.invalid/', scopes: [], allow: [], deny: [] });
+  return readied({ name, url: 'http://origin.invalid/', scopes: [], allow: [], deny: [] });
 }
 
 function byDefault({ scope, ca, secretInVariable, ...registry }: NpmRegistry): Origin {
   const name = scope === undefined ? DEFAULT_NAME : nameOfScope(scope);
-  const origin = ready({ name, scopes: scope === undefined ? [] : [scope], allow: [], deny: [], ...registry });
+  const origin = readied({ name, scopes: scope === undefined ? [] : [scope], allow: [], deny: [], ...registry });
   return { ...origin, ca: [...ca, ...origin.ca], ...(secretInVariable ? { secretInVariable } : {}) };
 }
 
@@ -113,16 +104,4 @@ function nameOfScope(scope: string): string {
     .slice(1)
     .toLowerCase()
     .replace(/[^a-z0-9-]/g, '-')}`.slice(0, 32);
-}
-
-function ready(config: OriginConfig): Origin {
-  const { url, credentials } = splitCredentials(config.url);
-  const ca = textIn(config, 'caFile');
-  return {
-    ...config,
-    url: url.endsWith('/') ? url : `${url}/`,
-    credentials: credentialsIn(config) ?? credentials,
-    ca: ca ? [ca] : [],
-    learnedHosts: new Set(),
-  };
 }

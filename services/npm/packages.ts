@@ -2,6 +2,7 @@ import type { Entry } from '../../shared/model/entry.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
 import type { Freshness } from '../../shared/model/freshness.ts';
 import type { Context } from '../../shared/service/service.ts';
+import { isOldEnough } from '../../shared/upstream/name-policy.ts';
 import type { NpmConfig } from './config.ts';
 import { heldVersions, onlyHeld, recordOf } from './held-versions.ts';
 import type { LocalPackages } from './local-packages.ts';
@@ -11,7 +12,7 @@ import { Package } from './package.ts';
 import { isPackageName } from './package-name.ts';
 import type { VersionManifest, VersionRecord } from './packument.ts';
 import { readPackument } from './packument-text.ts';
-import { isOldEnough, type Policy } from './policy.ts';
+import type { Policy } from './policy.ts';
 import { localKey, PRIVATE, packumentKey, tarballKey } from './refs.ts';
 
 /** Names that a registry has not, and browsers ask for. */

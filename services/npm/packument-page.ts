@@ -1,19 +1,33 @@
 import type { Request, Response } from 'express';
 import { negotiate } from '../../shared/http/accept.ts';
 import { baseUrl } from '../../shared/http/base-url.ts';
-import { sendCoded } from '../../shared/http/coded-body.ts';
+import { CodedBody, sendCoded } from '../../shared/http/coded-body.ts';
+import { RenderedDocuments } from '../../shared/http/rendered-documents.ts';
 import { PRIVATE } from './refs.ts';
-import { type Form, renderPackument } from './render.ts';
-import { RenderedPackument, RenderedPackuments } from './rendered-packuments.ts';
+import { type Form, type Rendered, renderPackument } from './render.ts';
 import type { Rooms } from './rooms.ts';
 
+/** Bytes of rendered packuments that are kept in memory. */
+const MOST_BYTES = 128 << 20;
+
 const TYPES = { full: 'application/json', abbreviated: 'application/vnd.npm.install-v1+json' };
+
+/** A packument in one form. */
+class RenderedPackument extends CodedBody {
+  /** Published here, and may be another at any moment. */
+  readonly isPrivate: boolean;
+
+  constructor({ bytes, sha256 }: Rendered, isPrivate: boolean) {
+    super(bytes, sha256);
+    this.isPrivate = isPrivate;
+  }
+}
 
 type Handler = (req: Request, res: Response, name: string) => Promise<void>;
 
 /** `/<name>`: the packument, in the form and the coding that the client likes. */
 export function packumentPage(rooms: Rooms): Handler {
-  const rendered = new RenderedPackuments(rooms.context.now);
+  const rendered = new RenderedDocuments<RenderedPackument>(rooms.context.now, MOST_BYTES);
   return async (req, res, name) => {
     const form = formOf(req.headers.accept);
     const base = baseUrl(req, rooms.context.publicUrl);
@@ -37,7 +51,7 @@ function formOf(accept: string | undefined): Form {
 
 async function render(
   { packages, context }: Rooms,
-  rendered: RenderedPackuments,
+  rendered: RenderedDocuments<RenderedPackument>,
   { key, name, form, base }: { key: string; name: string; form: Form; base: string },
 ): Promise<RenderedPackument> {
   const found = await packages.find(name);
@@ -45,6 +59,6 @@ async function render(
   const generation = context.catalog.generation();
   return rendered.current(key, found.stamp, generation, async () => {
     const page = await renderPackument(found, form, base);
-    return new RenderedPackument(found.stamp, page, found.origin === PRIVATE);
+    return new RenderedPackument(page, found.origin === PRIVATE);
   });
 }

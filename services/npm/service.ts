@@ -1,4 +1,5 @@
 import type { Ref } from '../../shared/model/ref.ts';
+import { oncePer } from '../../shared/model/remembered.ts';
 import type { Context, Service } from '../../shared/service/service.ts';
 import { withAllowList } from '../../shared/upstream/allow-list.ts';
 import { bundling } from './closure.ts';
@@ -12,14 +13,8 @@ import { routes } from './routes.ts';
 import { packages } from './shelf.ts';
 import { npmUpstream } from './upstream.ts';
 
-const originsOf = new WeakMap<NpmConfig, Origins>();
-
 /** One reading of the origins per configuration: the upstream asks them, the routes list them. */
-export function originsFor(config: NpmConfig): Origins {
-  const origins = originsOf.get(config) ?? new Origins(config);
-  originsOf.set(config, origins);
-  return origins;
-}
+export const originsFor = oncePer((config: NpmConfig) => new Origins(config));
 
 /** The last lock on the way out: a private name is never asked for, whoever forgot to ask the policy. */
 function privateNames(config: NpmConfig): (ref: Ref) => string | undefined {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { patterns } from '../../shared/upstream/name-policy.ts';
 
-const patterns = z.array(z.string().min(1)).default([]);
 const hosts = z.array(z.string().min(1));
 
 /** A registry that is mirrored. */

@@ -1,3 +1,4 @@
+import { oncePer } from '../../shared/model/remembered.ts';
 import type { Service } from '../../shared/service/service.ts';
 import { bundling } from './closure.ts';
 import { configSchema, type OciConfig } from './config.ts';
@@ -7,13 +8,7 @@ import { routes } from './routes.ts';
 import { ociUpstream } from './upstream.ts';
 
 /** By the settings of a running service: several may run in one process. */
-const limits = new WeakMap<OciConfig, RateLimits>();
-
-function limitsOf(config: OciConfig): RateLimits {
-  const known = limits.get(config) ?? new RateLimits();
-  limits.set(config, known);
-  return known;
-}
+const limitsOf = oncePer((_config: OciConfig) => new RateLimits());
 
 /** A registry of container images and of all else that is kept like them. */
 export const service: Service<OciConfig> = {

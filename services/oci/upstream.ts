@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Promised } from '../../shared/model/digest.ts';
 import type { Facts } from '../../shared/model/entry.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
@@ -8,6 +7,7 @@ import { type Answer, httpFacts } from '../../shared/upstream/answers.ts';
 import { type Credentials, shownUrl } from '../../shared/upstream/credentials.ts';
 import type { HttpOrigins } from '../../shared/upstream/http-upstream.ts';
 import type { OriginDescription } from '../../shared/upstream/origin.ts';
+import { textIn } from '../../shared/upstream/origin-settings.ts';
 import type { Upstream } from '../../shared/upstream/upstream.ts';
 import type { OciConfig } from './config.ts';
 import { isDigest, promisedBy } from './digests.ts';
@@ -29,7 +29,7 @@ export function ociUpstream(config: OciConfig, limits: RateLimits, http: HttpOri
 function descriptionOf(registry: Registry, logins: ReadonlyMap<string, Login>, limits: RateLimits): OriginDescription {
   const { host, hostname } = new URL(registry.url);
   const files = [...registry.fileHosts, ...registry.authHosts].map(patternOf);
-  const ca = textOf(registry, 'caFile');
+  const ca = textIn(registry.config.caFile, `caFile of ${registry.name} in oci.registries`);
   const login = loginFor(registry, logins) ?? {};
   return {
     name: registry.name,
@@ -87,8 +87,8 @@ function refusalOf(answer: Answer, ref: Ref, registry: Registry, host: string): 
 }
 
 function credentialsOf(registry: Registry): Credentials | undefined {
-  const { username, password } = registry.config;
-  const secret = password ?? textOf(registry, 'passwordFile');
+  const { username, password, passwordFile } = registry.config;
+  const secret = password ?? textIn(passwordFile, `passwordFile of ${registry.name} in oci.registries`);
   if (secret === undefined) return undefined;
   // NGC's keys go with a user of this name, and nobody remembers it
   return { username: username ?? '$oauthtoken', password: secret };
@@ -110,22 +110,4 @@ function policyOf({ name, config }: Registry): (ref: Ref) => string | undefined 
       return `${name}/${repository} is not allowed here (oci.registries, allow)`;
     return undefined;
   };
-}
-
-/** Throws, naming the setting and not the file: clients see the message. */
-function textOf({ name, config }: Registry, key: 'passwordFile' | 'caFile'): string | undefined {
-  const path = config[key];
-  if (path === undefined) return undefined;
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch (cause) {
-    throw new MirrorError(
-      'bad-request',
-      'settings',
-      `the file that ${key} of ${name} in oci.registries names cannot be read`,
-      {
-        cause,
-      },
-    );
-  }
 }

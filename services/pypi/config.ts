@@ -1,51 +1,19 @@
 import { z } from 'zod';
-
-const name = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is a letter, then letters, digits and "-"');
-const patterns = z.array(z.string().min(1)).default([]);
+import { policyFields } from '../../shared/upstream/name-policy.ts';
+import { originFields, originList } from '../../shared/upstream/origin-settings.ts';
 
 /** One index that is asked. */
 export const originSchema = z.strictObject({
-  name: name.refine((value) => value !== 'private', '"private" is the name of what is uploaded here'),
-  url: z.url({ protocol: /^https?$/ }),
+  ...originFields,
   /** `simple`: PEP 503/691 · `find-links`: one flat page of files · `pytorch`: as simple, and 403 means "not here". */
   kind: z.enum(['simple', 'find-links', 'pytorch']).default('simple'),
-  /** Hosts that files may come from; those its own pages link to when unset. */
-  fileHosts: z.array(z.string()).optional(),
-  username: z.string().optional(),
-  password: z.string().optional(),
-  token: z.string().optional(),
-  /** Files that hold them, as secrets of containers come. */
-  passwordFile: z.string().optional(),
-  tokenFile: z.string().optional(),
-  /** PEM of authorities that are trusted for it beside the usual ones. */
-  caFile: z.string().optional(),
-  /** Projects that are asked for here; all when empty. `*` stands for any characters. */
-  allow: patterns,
-  deny: patterns,
 });
 export type OriginConfig = z.infer<typeof originSchema>;
 
 export const configSchema = z.strictObject({
   /** Asked in this order: the first that knows a project has it. Empty: the index that pip here is configured with. */
-  origins: z
-    .array(originSchema)
-    .refine(
-      (origins) => new Set(origins.map((origin) => origin.name)).size === origins.length,
-      'two origins have one name',
-    )
-    .default([]),
-  /** Projects that are never asked for upstream, besides those that were uploaded here. */
-  private: patterns,
-  allow: patterns,
-  deny: patterns,
-  /** Leave out files that are younger (`7d`, `36h`) or later than a date; such without an upload time are left out too. */
-  excludeNewer: z
-    .string()
-    .regex(/^(\d+[dhm]|\d{4}-\d{2}-\d{2}(T[\d:.]+Z)?)$/, 'a length like 7d, 36h or 90m, or a date like 2026-11-01')
-    .refine((text) => /[dhm]$/.test(text) || !Number.isNaN(Date.parse(text)), 'there is no such day')
-    .optional(),
-  /** Projects that `excludeNewer` does not hold back. */
-  excludeNewerExempt: patterns,
+  origins: originList(originSchema),
+  ...policyFields,
   /** Names on /simple/: `all` that the origins list, or `held`. */
   rootList: z.enum(['all', 'held']).default('all'),
   /** Seconds a client may go without asking for a page again. */

@@ -4,13 +4,12 @@ import { MirrorError } from '../../shared/model/errors.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { PypiConfig } from './config.ts';
 import { metadataText } from './metadata.ts';
-import { type PageRooms, sendPage } from './pages.ts';
+import { type PageRooms, RenderedPage, sendPage } from './pages.ts';
 import { normalizeName, parseFilename } from './project-name.ts';
 import { type FileRecord, isWheel } from './project-page.ts';
 import type { Project } from './projects.ts';
 import { compareVersions, isPrerelease, normalizeVersion, parseVersion } from './python/pep440.ts';
 import { filePath } from './refs.ts';
-import { RenderedPage } from './rendered-pages.ts';
 import { metadataField, metadataFields } from './wheel-metadata.ts';
 
 /**
@@ -59,9 +58,9 @@ async function render(
     urls: shown(files),
     vulnerabilities: [],
   };
-  const page = new RenderedPage(project.stamp, JSON.stringify(body), project.page.lastSerial);
+  const page = new RenderedPage(JSON.stringify(body), project.page.lastSerial);
   // what could not be asked for now may be there later
-  return whole ? pages.current(key, project.stamp, generation, () => page) : page;
+  return whole ? pages.current(key, project.stamp, generation, async () => page) : page;
 }
 
 function releasesOf({ page }: Project): Map<string, FileRecord[]> {

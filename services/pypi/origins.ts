@@ -1,18 +1,13 @@
 import { MirrorError } from '../../shared/model/errors.ts';
-import { type Credentials, splitCredentials } from '../../shared/upstream/credentials.ts';
-import { credentialsIn, textIn } from '../../shared/upstream/origin-settings.ts';
+import { splitCredentials } from '../../shared/upstream/credentials.ts';
+import { type Readied, readied, withoutFiles } from '../../shared/upstream/origin-settings.ts';
 import type { OriginConfig, PypiConfig } from './config.ts';
 import { type PipIndex, pipIndex } from './pip-default.ts';
 
 /** An index that is asked, ready to be asked. */
-export interface Origin extends OriginConfig {
-  /** With a slash at its end, without credentials. */
+export interface Origin extends OriginConfig, Readied {
+  /** With a slash at its end unless it is one page, without credentials. */
   url: string;
-  credentials: Credentials | undefined;
-  /** PEM of authorities that are trusted for it beside the usual ones. */
-  ca: readonly string[];
-  /** Hosts that its pages linked to; asked beside its own. */
-  learnedHosts: Set<string>;
 }
 
 /** The name of the origin that pip's configuration gives. */
@@ -33,12 +28,7 @@ export class Origins {
 
   /** Nobody will be asked, so nobody needs to know where, or a secret: the names that bundles use are enough. */
   withoutAsking(): void {
-    const named = this.#config.origins.map((origin) => ({
-      ...origin,
-      tokenFile: undefined,
-      passwordFile: undefined,
-      caFile: undefined,
-    }));
+    const named = this.#config.origins.map(withoutFiles);
     const origins = named.length > 0 ? named : [byDefault({ url: 'http://origin.invalid/simple/' })];
     this.#list = Promise.resolve(origins.map(ready));
   }
@@ -73,13 +63,6 @@ function byDefault(index: PipIndex): OriginConfig {
 }
 
 function ready(config: OriginConfig): Origin {
-  const { url, credentials } = splitCredentials(config.url);
-  const ca = textIn(config, 'caFile');
-  return {
-    ...config,
-    url: url.endsWith('/') || config.kind === 'find-links' ? url : `${url}/`,
-    credentials: credentialsIn(config) ?? credentials,
-    ca: ca ? [ca] : [],
-    learnedHosts: new Set(),
-  };
+  const origin = readied(config);
+  return config.kind === 'find-links' ? { ...origin, url: splitCredentials(config.url).url } : origin;
 }

@@ -1,7 +1,8 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { negotiateEncoding } from '../../shared/http/accept.ts';
 import { baseUrl } from '../../shared/http/base-url.ts';
-import { type SendOptions, sendBytes } from '../../shared/http/send.ts';
+import { CodedBody, sendCoded } from '../../shared/http/coded-body.ts';
+import type { RenderedDocuments } from '../../shared/http/rendered-documents.ts';
+import type { SendOptions } from '../../shared/http/send.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { PypiConfig } from './config.ts';
@@ -11,12 +12,22 @@ import { isName, normalizeName, parseFilename } from './project-name.ts';
 import type { Project, Projects } from './projects.ts';
 import { filePath } from './refs.ts';
 import { type Links, renderHtmlPage, renderJsonPage } from './render.ts';
-import { CODINGS, type Coding, RenderedPage, type RenderedPages } from './rendered-pages.ts';
 
 export interface PageRooms {
   context: Context<PypiConfig>;
   projects: Projects;
-  pages: RenderedPages;
+  pages: RenderedDocuments<RenderedPage>;
+}
+
+/** A page in one format. */
+export class RenderedPage extends CodedBody {
+  /** `X-PyPI-Last-Serial`, where the origin tells one. */
+  readonly serial: number | undefined;
+
+  constructor(text: string, serial: number | undefined) {
+    super(text);
+    this.serial = serial;
+  }
 }
 
 /** Which view of the index a page is of. */
@@ -69,10 +80,10 @@ async function render(
   const links = linksOf(project, view.up, base);
   // asked for anew: looking the project up may have kept its page
   const generation = rooms.context.catalog.generation();
-  return rooms.pages.current(key, project.stamp, generation, () => {
+  return rooms.pages.current(key, project.stamp, generation, async () => {
     const notes = { held: project.held, listed: project.page.files.length };
     const text = format === 'json' ? renderJsonPage(project.page, links, notes) : renderHtmlPage(project.page, links);
-    return new RenderedPage(project.stamp, text, project.page.lastSerial);
+    return new RenderedPage(text, project.page.lastSerial);
   });
 }
 
@@ -94,17 +105,14 @@ export async function sendPage(
   contentType: string,
   maxAge: number,
 ): Promise<void> {
-  const coding = negotiateEncoding(req.headers['accept-encoding'] as string | undefined, CODINGS) as Coding;
-  const facts = { mediaType: contentType, etag: page.etag(coding), headers: {} };
-  await sendBytes(req, res, await page.bytes(coding), facts, pageOptions(maxAge, coding, page.serial));
+  await sendCoded(req, res, page, contentType, pageOptions(maxAge, page.serial));
 }
 
 /** Fields of every page. Short-lived: newer installers ask for nothing while a page is fresh. */
-export function pageOptions(maxAge: number, coding: Coding, serial: number | undefined): SendOptions {
+export function pageOptions(maxAge: number, serial: number | undefined): SendOptions {
   return {
     cacheControl: maxAge > 0 ? `public, max-age=${maxAge}` : 'no-cache',
     vary: 'Accept, Accept-Encoding',
-    encoding: coding === 'identity' ? undefined : coding,
     headers: serial === undefined ? {} : { 'x-pypi-last-serial': String(serial) },
   };
 }

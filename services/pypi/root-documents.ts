@@ -4,12 +4,12 @@ import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { constants, createBrotliCompress, createGzip, createZstdCompress } from 'node:zlib';
+import type { Coding } from '../../shared/http/coded-body.ts';
 import type { Resource } from '../../shared/mirror/resource.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { Format } from './formats.ts';
-import type { Coding } from './rendered-pages.ts';
 import type { RootSource } from './root-names.ts';
 
 /** What a list is made of. */

@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express';
 import { negotiateEncoding } from '../../shared/http/accept.ts';
+import { CODINGS, type Coding } from '../../shared/http/coded-body.ts';
 import { send } from '../../shared/http/send.ts';
 import { digestOf, hexOf } from '../../shared/model/digest.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
@@ -10,7 +11,6 @@ import type { Origin, Origins } from './origins.ts';
 import { pageOptions } from './pages.ts';
 import { addressOf, isJson, serialOf } from './parsed-pages.ts';
 import { PRIVATE, pageRef } from './refs.ts';
-import { CODINGS, type Coding } from './rendered-pages.ts';
 import { RootDocuments, type RootParts } from './root-documents.ts';
 
 interface RootRooms {
@@ -40,7 +40,8 @@ export function rootList({ context, origins }: RootRooms): RequestHandler {
     const coding = negotiateEncoding(req.headers['accept-encoding'] as string | undefined, CODINGS) as Coding;
     const parts = await partsFor(index);
     const resource = await documents.open(parts, format, coding, contentType);
-    await send(req, res, resource, pageOptions(context.config.pageSeconds, coding, parts.serial));
+    const encoding = coding === 'identity' ? undefined : coding;
+    await send(req, res, resource, { ...pageOptions(context.config.pageSeconds, parts.serial), encoding });
   };
 }
 

@@ -1,15 +1,18 @@
 import { type NextFunction, type Request, type Response, Router } from 'express';
+import { RenderedDocuments } from '../../shared/http/rendered-documents.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
 import type { Context } from '../../shared/service/service.ts';
 import type { PypiConfig } from './config.ts';
 import { fileHandler, provenanceHandler } from './files.ts';
 import { jsonApi } from './json-api.ts';
 import type { Origins } from './origins.ts';
-import { projectPage, viewOf } from './pages.ts';
+import { projectPage, type RenderedPage, viewOf } from './pages.ts';
 import { Projects } from './projects.ts';
-import { RenderedPages } from './rendered-pages.ts';
 import { rootList } from './root-list.ts';
 import { uploadHandler } from './upload.ts';
+
+/** Bytes of rendered pages that are kept in memory. */
+const MOST_BYTES = 64 << 20;
 
 /** The addresses of the index. GET rows answer HEAD too. */
 export function routes(context: Context<PypiConfig>, origins: Origins): Router {
@@ -17,7 +20,7 @@ export function routes(context: Context<PypiConfig>, origins: Origins): Router {
   // pip takes a moment to tell the default origin: it is asked now, and who needs it first waits
   else origins.list().catch((error: Error) => context.log.warn({ event: 'origins' }, error.message));
   const projects = new Projects(context, origins);
-  const pages = new RenderedPages(context.now);
+  const pages = new RenderedDocuments<RenderedPage>(context.now, MOST_BYTES);
   const rooms = { context, origins, projects, pages };
   const router = Router({ caseSensitive: true, strict: true });
   const read = context.access.require('read', 'pypi');

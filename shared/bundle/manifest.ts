@@ -5,6 +5,15 @@ import { bundleIdSchema } from './layout.ts';
 
 export const MANIFEST_FORMAT = 'larder-manifest/1';
 
+/** Patterns among the options of an item: one, or a list of them. */
+export const itemPatterns = z.union([
+  z
+    .string()
+    .min(1)
+    .transform((one) => [one]),
+  z.array(z.string().min(1)).min(1),
+]);
+
 const manifestSchema = z.strictObject({
   format: z.literal(MANIFEST_FORMAT),
   name: bundleIdSchema,

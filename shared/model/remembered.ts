@@ -17,3 +17,12 @@ export function remembered<T>(work: (text: string) => T, most = 1000): (text: st
     return found;
   };
 }
+
+/** What belongs to an object, made when it is first asked for; it goes when the object does. */
+export function oncePer<K extends object, T>(make: (owner: K) => T): (owner: K) => T {
+  const known = new WeakMap<K, T>();
+  return (owner) => {
+    if (!known.has(owner)) known.set(owner, make(owner));
+    return known.get(owner) as T;
+  };
+}

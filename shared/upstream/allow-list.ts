@@ -23,3 +23,21 @@ export function withAllowList(upstream: Upstream, refusal: (ref: Ref) => string 
     close: () => upstream.close?.() ?? Promise.resolve(),
   };
 }
+
+/**
+ * Says why a name may not go upstream by the three lists of a service's settings; undefined for a name that may.
+ * @param matches how the service reads its patterns
+ */
+export function refusalBy(
+  service: string,
+  lists: Record<'private' | 'allow' | 'deny', readonly string[]>,
+  matches: (name: string, patterns: readonly string[]) => boolean,
+): (name: string) => string | undefined {
+  return (name) => {
+    if (matches(name, lists.private))
+      return `"${name}" is private here and is never asked for upstream (${service}.private)`;
+    if (matches(name, lists.deny)) return `"${name}" is not allowed here (${service}.deny)`;
+    const may = lists.allow.length === 0 || matches(name, lists.allow);
+    return may ? undefined : `"${name}" is not among what is allowed here (${service}.allow)`;
+  };
+}
