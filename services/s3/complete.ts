@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { baseUrl } from '../../shared/http/base-url.ts';
+import type { Turns } from '../../shared/mirror/turns.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import { encodePath } from '../../shared/storage/sigv4.ts';
 import { type Asked, field, param, sendXml } from './asked.ts';
@@ -12,7 +13,6 @@ import { S3Error } from './errors.ts';
 import { doneKey, donePrefix, objectKey } from './keys.ts';
 import { stamped, writeObject } from './objects.ts';
 import { readDocument } from './read-document.ts';
-import type { Turns } from './turns.ts';
 import { checksumOf, findUpload, forgetUpload, metadataIn } from './uploads.ts';
 import { element, s3Document } from './xml.ts';
 

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import type { Turns } from '../../shared/mirror/turns.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import { type Asked, field, sendXml } from './asked.ts';
 import { openObject } from './bodies.ts';
@@ -11,7 +12,6 @@ import { objectKey } from './keys.ts';
 import { type Metadata, metadataOf, TAGS, WEBSITE } from './metadata.ts';
 import { stamped, writeObject } from './objects.ts';
 import { checkVersion, findObject } from './read-object.ts';
-import type { Turns } from './turns.ts';
 import { element, s3Document } from './xml.ts';
 
 /** The object that `x-amz-copy-source` names, when its own conditions hold. Throws `NoSuchKey`, `PreconditionFailed`. */

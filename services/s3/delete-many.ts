@@ -1,3 +1,4 @@
+import type { Turns } from '../../shared/mirror/turns.ts';
 import { checkKey } from './address.ts';
 import { type Asked, sendXml } from './asked.ts';
 import { checkBucket } from './buckets.ts';
@@ -7,7 +8,6 @@ import { objectKey } from './keys.ts';
 import { checkDocument, readDocument } from './read-document.ts';
 import { checkVersion } from './read-object.ts';
 import { malformed, type Parsed, readXml } from './read-xml.ts';
-import type { Turns } from './turns.ts';
 import { deleteName } from './writes.ts';
 import { element, s3Document, type Xml } from './xml.ts';
 

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import type { Tokens } from '../../shared/http/tokens.ts';
 import { MirrorError } from '../../shared/model/errors.ts';
 import type { Context } from '../../shared/service/service.ts';
+import { textIn } from '../../shared/upstream/origin-settings.ts';
 import type { KeyConfig, S3Config } from './config.ts';
 
 /** Who signs with a key. */
@@ -63,14 +63,7 @@ function signerOf({ accessKeyId, actions, buckets }: KeyConfig): Signer {
 
 function secretIn({ accessKeyId, secretAccessKey, secretAccessKeyFile }: KeyConfig): string {
   const told = `of ${accessKeyId.slice(0, 40)} in s3.keys`;
-  if (secretAccessKey !== undefined) return secretAccessKey;
-  if (secretAccessKeyFile === undefined)
-    throw new MirrorError('bad-request', 'settings', `secretAccessKey or secretAccessKeyFile ${told} has to be set`);
-  try {
-    return readFileSync(secretAccessKeyFile, 'utf8').trim();
-  } catch (cause) {
-    throw new MirrorError('bad-request', 'settings', `the file that secretAccessKeyFile ${told} names cannot be read`, {
-      cause,
-    });
-  }
+  const secret = secretAccessKey ?? textIn(secretAccessKeyFile, `secretAccessKeyFile ${told}`);
+  if (secret !== undefined) return secret;
+  throw new MirrorError('bad-request', 'settings', `secretAccessKey or secretAccessKeyFile ${told} has to be set`);
 }

@@ -1,3 +1,4 @@
+import type { Turns } from '../../shared/mirror/turns.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import { type Asked, field, param, sendEmpty } from './asked.ts';
 import { type Checksum, sentChecksum } from './body/checksums.ts';
@@ -7,7 +8,6 @@ import { checkMeant, checkWriteConditions, hasWriteCondition, meansOne } from '.
 import { objectKey } from './keys.ts';
 import { metadataOf } from './metadata.ts';
 import { checkVersion } from './read-object.ts';
-import type { Turns } from './turns.ts';
 import { deleteName, replaceName } from './writes.ts';
 
 /** PUT of an object (API_PutObject.html). */

@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express';
 import { DocumentCache } from '../../shared/mirror/document-cache.ts';
+import { Turns } from '../../shared/mirror/turns.ts';
 import type { Context } from '../../shared/service/service.ts';
 import { parseAddress } from './address.ts';
 import { admit } from './admission.ts';
@@ -19,7 +20,6 @@ import { deleteObject, putObject } from './objects.ts';
 import { getObject } from './read-object.ts';
 import { bucketSetting, isBucketSetting, isObjectSetting, notThere, objectAcl, objectSetting } from './subresources.ts';
 import { deleteTags, getTags, putTags } from './tagging.ts';
-import { Turns } from './turns.ts';
 import { sweepUploads } from './upload-sweep.ts';
 import { abortUpload, createUpload, putPart } from './uploads.ts';
 import { checkWritable, viewsOf } from './views.ts';

@@ -1,3 +1,4 @@
+import type { Turns } from '../../shared/mirror/turns.ts';
 import type { Entry } from '../../shared/model/entry.ts';
 import { type Asked, sendEmpty, sendXml } from './asked.ts';
 import { noSuchKey } from './conditions.ts';
@@ -6,7 +7,6 @@ import { checkTags, TAGS, type TagPair, tagsIn } from './metadata.ts';
 import { checkDocument, readDocument } from './read-document.ts';
 import { findObject } from './read-object.ts';
 import { malformed, type Parsed, readXml, tagPairs } from './read-xml.ts';
-import type { Turns } from './turns.ts';
 import { replaceName } from './writes.ts';
 import { element, s3Document } from './xml.ts';
 

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { baseUrl } from '../../../shared/http/base-url.ts';
+import type { Turns } from '../../../shared/mirror/turns.ts';
 import type { Entry } from '../../../shared/model/entry.ts';
 import { encodePath } from '../../../shared/storage/sigv4.ts';
 import { checkKey } from '../address.ts';
@@ -13,7 +14,6 @@ import { type Metadata, metadataOf, TAGS } from '../metadata.ts';
 import { keepObject } from '../objects.ts';
 import { readXml } from '../read-xml.ts';
 import { checkedTagsIn } from '../tagging.ts';
-import type { Turns } from '../turns.ts';
 import { element, s3Document } from '../xml.ts';
 import { checkPolicy, parsePolicy } from './policy.ts';
 import { type FormFields, readForm } from './read-form.ts';
