@@ -172,12 +172,12 @@ describe('a file that is not held', () => {
 
   test('gives its tail by a request of its own, not after the whole', async () => {
     const body = randomBytes(16 << 20);
-    origin.set('/wheel', { body, pace: 4 << 20, etag: '"1"' });
+    origin.set('/wheel', { body, pace: 1 << 20, etag: '"1"' });
     const resource = await mirror.open(ref('/wheel'));
     const started = performance.now();
     const tail = await bytesOf(await resource.open({ start: body.length - 100, end: body.length - 1 }));
     expect(tail.equals(body.subarray(-100))).toBe(true);
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(10_000);
     expect(origin.calls('/wheel').map(({ headers }) => headers.range)).toContain(
       `bytes=${body.length - 100}-${body.length - 1}`,
     );

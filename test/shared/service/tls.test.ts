@@ -221,7 +221,7 @@ describe('on the way out', () => {
     const idle = await hello(url);
     const began = performance.now();
     await Promise.all([suite.close(), once(silent, 'close'), once(idle, 'close')]);
-    expect(performance.now() - began).toBeLessThan(3000);
+    expect(performance.now() - began).toBeLessThan(15_000);
   });
 });
 

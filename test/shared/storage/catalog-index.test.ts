@@ -203,20 +203,24 @@ describe('the file', () => {
     const index = new CatalogIndex(':memory:');
     onTestFinished(() => index.close());
     const keys = Array.from({ length: 100_000 }, (_, at) => `file/p${at % 500}/${at}`);
-    const began = performance.now();
     for (let first = 0; first < keys.length; first += 10_000) {
       await index.apply(
         's',
         keys.slice(first, first + 10_000).map((key) => ({ key, entry: entryOf(key) })),
       );
     }
-    expect(performance.now() - began).toBeLessThan(10_000);
-    const middle = performance.now();
-    for (let turn = 0; turn < 50; turn += 1) index.list('s', 'file/', { after: `file/p${turn}/`, limit: 100 });
-    // 1 ms a page on a quiet machine; a scan of the rest would take 50
-    expect((performance.now() - middle) / 50).toBeLessThan(15);
-    const segments = performance.now();
+    // the fastest of a few, in one run: how fast the machine is, and what else it does, is the same for all
+    const took = (act: (turn: number) => unknown) =>
+      Math.min(
+        ...Array.from({ length: 10 }, (_, turn) => {
+          const began = performance.now();
+          act(turn);
+          return performance.now() - began;
+        }),
+      );
+    const scan = took(() => index.list('s', 'file/', { limit: keys.length }));
+    expect(took((turn) => index.list('s', 'file/', { after: `file/p${turn}/`, limit: 100 }))).toBeLessThan(scan / 10);
     expect(index.segments('s', 'file/')).toHaveLength(500);
-    expect(performance.now() - segments).toBeLessThan(500);
+    expect(took(() => index.segments('s', 'file/'))).toBeLessThan(scan / 2);
   });
 });
