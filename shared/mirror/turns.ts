@@ -1,4 +1,7 @@
-/** Runs what changes one name one after the other in this process, also behind one that failed: a condition must still hold when the name is written. */
+/**
+ * Runs what changes one name one after the other in this process, also behind one that failed: a condition must still
+ * hold when the name is written.
+ */
 export class Turns {
   readonly #last = new Map<string, Promise<unknown>>();
 
