@@ -4,7 +4,7 @@ import { type Asked, has, numberIn, param, sendXml } from './asked.ts';
 import { checksumIn } from './body/checksums.ts';
 import { checkBucket, ownerOf } from './buckets.ts';
 import { S3Error } from './errors.ts';
-import { element, s3Document, type Xml } from './xml.ts';
+import { element, escapeXml, s3Document, type Xml } from './xml.ts';
 
 const MOST = 1000;
 const FEW = 20;
@@ -120,7 +120,7 @@ async function listVersions(asked: Asked): Promise<void> {
   if (page.next !== undefined)
     head.push(element('NextKeyMarker', shown(page.next)), element('NextVersionIdMarker', 'null'));
   const versions = page.objects.map((listed) =>
-    element('Version', [...factsOf(listed, shown), element('VersionId', 'null'), element('IsLatest', true), ownerOf()]),
+    element('Version', [factsOf(listed, shown), element('VersionId', 'null'), element('IsLatest', true), ownerOf()]),
   );
   sendXml(
     asked,
@@ -152,8 +152,9 @@ function common(asked: Asked, { prefix, delimiter, limit }: Wish, page: Page, pl
 }
 
 function contents(page: Page, shown: (text: string) => string, withOwner: boolean): Xml[] {
+  const owner = ownerOf();
   const objects = page.objects.map((listed) =>
-    element('Contents', [...factsOf(listed, shown), ...(withOwner ? [ownerOf()] : [])]),
+    element('Contents', withOwner ? [factsOf(listed, shown), owner] : [factsOf(listed, shown)]),
   );
   return [...objects, ...prefixesOf(page, shown)];
 }
@@ -162,16 +163,15 @@ function prefixesOf({ prefixes }: Page, shown: (text: string) => string): Xml[] 
   return prefixes.map((prefix) => element('CommonPrefixes', [element('Prefix', shown(prefix))]));
 }
 
-function factsOf({ key, entry }: Listed, shown: (text: string) => string): Xml[] {
+/** Written out, and not of elements: a page has a thousand of them. */
+function factsOf({ key, entry }: Listed, shown: (text: string) => string): Xml {
   const checksum = checksumIn(entry.headers);
-  return [
-    element('Key', shown(key)),
-    element('LastModified', entry.storedAt),
-    element('ETag', entry.etag!),
-    ...(checksum ? [element('ChecksumAlgorithm', checksum.algorithm), element('ChecksumType', checksum.type)] : []),
-    element('Size', entry.size),
-    element('StorageClass', 'STANDARD'),
-  ];
+  const sum = checksum
+    ? `<ChecksumAlgorithm>${checksum.algorithm}</ChecksumAlgorithm><ChecksumType>${checksum.type}</ChecksumType>`
+    : '';
+  const name = `<Key>${escapeXml(shown(key))}</Key><LastModified>${entry.storedAt}</LastModified>`;
+  const size = `<Size>${entry.size}</Size><StorageClass>STANDARD</StorageClass>`;
+  return { xml: `${name}<ETag>${escapeXml(entry.etag!)}</ETag>${sum}${size}` };
 }
 
 /** Names in the form that the client asked for: XML cannot say all that a key may be. Throws `InvalidArgument`. */

@@ -25,7 +25,7 @@ export function s3Document(name: string, content: readonly Xml[]): string {
 }
 
 /** What XML 1.0 cannot say at all (most control characters) is said as a reference: that is what S3 does. */
-function escapeXml(text: string): string {
+export function escapeXml(text: string): string {
   return text.replace(/[&<>"\p{Cc}\u2028]/gu, (character) => {
     if (character === '&') return '&amp;';
     if (character === '<') return '&lt;';

@@ -26,8 +26,13 @@ export interface Checksum {
   value: string;
 }
 
+const FIELDS = Object.fromEntries(ALGORITHMS.map((one) => [one, `x-amz-checksum-${one.toLowerCase()}`])) as Record<
+  Algorithm,
+  string
+>;
+
 /** The field that carries it: `x-amz-checksum-crc32`. */
-export const fieldOf = (algorithm: Algorithm) => `x-amz-checksum-${algorithm.toLowerCase()}`;
+export const fieldOf = (algorithm: Algorithm) => FIELDS[algorithm];
 const TYPE = 'x-amz-checksum-type';
 
 /** The fields that say it, in answers and among an object's own. */
