@@ -36,6 +36,8 @@ export interface IngestOptions {
   /** Looks at all hashes before anything is kept; throws when they are not what they should be. */
   check?(hashes: ReadonlyMap<string, string>): void;
   signal?: AbortSignal;
+  /** Nobody else has the chunks of the body, as those of a request: their memory may be given back at once. */
+  owned?: boolean;
 }
 
 /** Blobs that were there a moment ago, and are believed to be. */
@@ -152,9 +154,9 @@ export class BlobStore {
     body: AsyncIterable<Buffer>,
     options: IngestOptions,
   ): Promise<Measured & { hashes: ReadonlyMap<string, string> }> {
-    const { subject, promised = [], more = [] } = options;
+    const { subject, promised = [], more = [], owned } = options;
     const path = join(this.spoolDir, temporaryName('.ingest'));
-    const hashed = new HashedBody([...hashesFor(promised), ...more]);
+    const hashed = new HashedBody([...hashesFor(promised), ...more], owned);
     let small: Buffer | undefined;
     const spool = async (source: AsyncIterable<Buffer>) => {
       small = await hashed.whole(source, SMALL);

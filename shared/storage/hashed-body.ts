@@ -7,6 +7,7 @@ import { PIECE, SideHashes } from './side-hashes.ts';
  */
 export class HashedBody {
   readonly #wishes: readonly HashWish[];
+  readonly #owned: boolean;
   readonly #hashes: [name: string, hash: RunningHash][] = [];
   #chunks: AsyncIterator<Buffer> | undefined;
   /** What was read and not yet passed on. */
@@ -15,8 +16,10 @@ export class HashedBody {
   #side: SideHashes | undefined;
   #size = 0;
 
-  constructor(wishes: readonly HashWish[]) {
+  /** @param owned nobody but us has the chunks of the body: their memory is free as soon as they were copied */
+  constructor(wishes: readonly HashWish[], owned = false) {
     this.#wishes = wishes;
+    this.#owned = owned;
   }
 
   /** The body, when it has no more than `most` bytes; else undefined, and `rest` gives all of it. */
@@ -96,6 +99,7 @@ export class HashedBody {
         filled = 0;
         await hashing[turn];
       }
+      if (this.#owned) free(chunk);
     }
     if (filled > 0) {
       const last = side.pieces[turn]!.subarray(0, filled);
@@ -119,6 +123,14 @@ export class HashedBody {
     this.#side?.release();
     this.#side = undefined;
   }
+}
+
+/**
+ * Gives back the memory of a chunk that is looked at no more. V8 looks through everything for each 32 MB that lie outside
+ * of its own memory, which takes a tenth of the time of an upload.
+ */
+function free({ buffer, length }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === length) buffer.transfer(0);
 }
 
 /** An error of it is met when it is awaited, which may be some chunks away. */

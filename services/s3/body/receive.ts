@@ -58,6 +58,8 @@ export async function receive(asked: Asked, options: ReceiveOptions): Promise<Re
         { name: CHECKSUM, algorithm: algorithm.toLowerCase() },
       ],
       check,
+      // of chunks that are signed one by one, parts are handed on
+      owned: payload.kind !== 'chunked',
     })
     .catch((error) => {
       throw inWords(error, req.complete);

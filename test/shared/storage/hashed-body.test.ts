@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { writeSynced } from '../../../shared/storage/disk-files.ts';
@@ -57,6 +58,28 @@ describe('a body that is hashed on its way', () => {
     expect(found.written.equals(bytes)).toBe(true);
     expect(found.size).toBe(size);
     expect(found.hashes).toEqual(expected(bytes));
+  });
+
+  test.each([true, false])('leaves chunks alone that others may have, and frees its own: %s', async (owned) => {
+    const bytes = randomBytes(5_000_000);
+    const length = 65_536;
+    // a copy has memory of its own, a part has others beside it
+    const copies = Array.from({ length: 77 }, (_, at) => {
+      const copy = Buffer.alloc(Math.min(length, bytes.length - at * length));
+      bytes.copy(copy, 0, at * length);
+      return at % 2 ? copy : Buffer.concat([copy, Buffer.alloc(1)]).subarray(0, copy.length);
+    });
+    const path = join(await scratch(), 'body');
+    const body = new HashedBody(WISHES, owned);
+    try {
+      await body.whole(Readable.from(copies), 1000);
+      await writeSynced(path, body.rest());
+      expect((await body.finish()).hashes).toEqual(expected(bytes));
+    } finally {
+      body.release();
+    }
+    expect((await readFile(path)).equals(bytes)).toBe(true);
+    expect(copies.map(({ length }) => length > 0)).toEqual(copies.map((_, at) => !owned || at % 2 === 0));
   });
 
   test('is not mixed up with others, whether they have a thread or not', async () => {
