@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { patterns } from '../../shared/upstream/name-policy.ts';
+import { askingFields } from '../../shared/upstream/origin-settings.ts';
 
 const hosts = z.array(z.string().min(1));
 
@@ -15,14 +16,8 @@ const registrySchema = z.strictObject({
   fileHosts: hosts.optional(),
   /** Hosts that get the credentials beside its own: token servers elsewhere. */
   authHosts: hosts.optional(),
-  username: z.string().optional(),
-  password: z.string().optional(),
-  passwordFile: z.string().optional(),
-  /** PEM of authorities that are trusted for it beside the usual ones. */
-  caFile: z.string().optional(),
-  /** Repositories (`nvidia/*`) that are asked for here, all when empty; and that are not. */
-  allow: patterns,
-  deny: patterns,
+  /** Its names are repositories: `nvidia/*`. */
+  ...askingFields,
 });
 export type RegistryConfig = z.infer<typeof registrySchema>;
 

@@ -6,23 +6,28 @@ import { patterns } from './name-policy.ts';
 
 const originName = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is a letter, then letters, digits and "-"');
 
-/** What settings say of one of several origins; secrets may stand in files, as those of containers come. */
-export const originFields = {
-  name: originName.refine((value) => value !== 'private', '"private" is the name of what is published here'),
-  url: z.url({ protocol: /^https?$/ }),
-  /** Hosts that files may come from beside the origin's own; those its own documents name when unset. */
-  fileHosts: z.array(z.string()).optional(),
+/** What settings say of how somebody is asked, and for what; secrets may stand in files, as those of containers come. */
+export const askingFields = {
   username: z.string().optional(),
   password: z.string().optional(),
-  token: z.string().optional(),
-  /** Files that hold them. */
+  /** A file that holds it. */
   passwordFile: z.string().optional(),
-  tokenFile: z.string().optional(),
   /** PEM of authorities that are trusted for it beside the usual ones. */
   caFile: z.string().optional(),
   /** Names that are asked for here; all when empty. `*` stands for any characters. */
   allow: patterns,
   deny: patterns,
+};
+
+/** What settings say of one of several origins. */
+export const originFields = {
+  name: originName.refine((value) => value !== 'private', '"private" is the name of what is published here'),
+  url: z.url({ protocol: /^https?$/ }),
+  /** Hosts that files may come from beside the origin's own; those its own documents name when unset. */
+  fileHosts: z.array(z.string()).optional(),
+  ...askingFields,
+  token: z.string().optional(),
+  tokenFile: z.string().optional(),
 };
 export type OriginSettings = z.infer<z.ZodObject<typeof originFields>>;
 
